@@ -1,0 +1,180 @@
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <corogate/detail/completion.hpp>
+#include <corogate/detail/pool_core.hpp>
+#include <corogate/detail/task_node.hpp>
+#include <corogate/errc.hpp>
+#include <corogate/take.hpp>
+#include <exception>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+namespace corogate::detail {
+
+// ---- what a task is and what it returns ----
+
+template <typename F>
+struct task_traits {
+    static_assert(
+        std::is_invocable_v<F&>, "a task is an asio::awaitable<T>, or a callable without arguments"
+    );
+    using returned = std::invoke_result_t<F&>;
+    static constexpr bool ready = false;
+    static constexpr bool coroutine = is_awaitable<returned>::value;
+};
+
+template <typename T, typename Executor>
+struct task_traits<asio::awaitable<T, Executor>> {
+    using returned = asio::awaitable<T, Executor>;
+    static constexpr bool ready = true;
+    static constexpr bool coroutine = true;
+};
+
+template <typename T>
+struct awaited {
+    using type = T;
+};
+template <typename T, typename Executor>
+struct awaited<asio::awaitable<T, Executor>> {
+    static_assert(
+        std::is_same_v<Executor, asio::any_io_executor>,
+        "a coroutine task returns asio::awaitable<T> with the default executor"
+    );
+    using type = T;
+};
+
+/// T of a task given as F.
+template <typename F>
+using task_result_t = typename awaited<typename task_traits<F>::returned>::type;
+
+template <typename T>
+struct task_signature {
+    static_assert(
+        std::is_default_constructible_v<T> && std::is_move_constructible_v<T>,
+        "the result of a task is default constructible (for the completion of a failed one) and "
+        "movable"
+    );
+    using type = void(std::exception_ptr, T);
+};
+template <>
+struct task_signature<void> {
+    using type = void(std::exception_ptr);
+};
+template <typename T>
+using task_signature_t = typename task_signature<T>::type;
+
+/// How a task ended.
+template <typename T>
+struct outcome {
+    std::exception_ptr error;
+    std::optional<T> value;
+};
+template <>
+struct outcome<void> {
+    std::exception_ptr error;
+};
+
+// ---- who learns of it ----
+
+/// Nobody waits: exceptions go to the pool's error handler.
+struct detached_sink {
+    template <typename T>
+    void deliver(pool_core& core, outcome<T>&& end) {
+        if (end.error)
+            core.errors().report(end.error);
+    }
+};
+
+/// A completion handler, by post.
+template <typename Handler, typename T>
+class handler_sink {
+public:
+    handler_sink(Handler handler, pool_core& core)
+        : completion_(std::move(handler), core.executor()) {}
+
+    void deliver(pool_core&, outcome<T>&& end) {
+        if constexpr (std::is_void_v<T>)
+            completion_.post(std::move(end.error));
+        else
+            completion_.post(std::move(end.error), end.value ? std::move(*end.value) : T());
+    }
+
+private:
+    completion<Handler, pool_core::pool_executor> completion_;
+};
+
+// ---- the node ----
+
+/// The task of callable (or ready awaitable) F, whose end goes to Sink.
+template <typename F, typename Sink>
+class typed_task final : public task_node {
+public:
+    using traits = task_traits<F>;
+    using result = task_result_t<F>;
+
+    template <typename G>
+    typed_task(G&& callable, Sink sink)
+        : task_node(traits::coroutine ? form::coroutine : form::plain)
+        , callable_(untaken<std::remove_cvref_t<G>>::get(std::forward<G>(callable)))
+        , sink_(std::move(sink)) {}
+
+    void run_plain() noexcept override {
+        if constexpr (!traits::coroutine) {
+            try {
+                if constexpr (std::is_void_v<result>)
+                    callable_();
+                else
+                    end_.value.emplace(callable_());
+            } catch (...) {
+                end_.error = std::current_exception();
+            }
+        }
+    }
+
+    asio::awaitable<void> run_coroutine() override {
+        if constexpr (traits::coroutine) {
+            try {
+                if constexpr (std::is_void_v<result>)
+                    co_await start();
+                else
+                    end_.value.emplace(co_await start());
+            } catch (...) {
+                end_.error = std::current_exception();
+            }
+        }
+        co_return;
+    }
+
+    bool failed() const noexcept override { return end_.error != nullptr; }
+
+    void finish(pool_core& core) noexcept override {
+        Sink sink = std::move(sink_);
+        outcome<result> end = std::move(end_);
+        delete this;
+        sink.deliver(core, std::move(end));
+    }
+
+    void drop(pool_core& core, errc why) noexcept override {
+        end_.error = prebuilt_exception(why);
+        finish(core);
+    }
+
+private:
+    asio::awaitable<result> start()
+        requires(traits::coroutine)
+    {
+        if constexpr (traits::ready)
+            return std::move(callable_);
+        else
+            return callable_();
+    }
+
+    F callable_;
+    [[no_unique_address]] Sink sink_;
+    outcome<result> end_;
+};
+
+} // namespace corogate::detail

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace corogate {
+
+/// The books of a pool, as of one point in strand order. Counted in tasks since construction.
+///
+/// These hold in every snapshot:
+///
+///     submitted = refused + accepted
+///     accepted  = waiting + running + completed + failed + cancelled + abandoned
+///     running  <= permits_used <= limit
+///
+/// A task that is on its way from its submitter into the queue counts as waiting.
+struct pool_stats {
+    std::uint64_t submitted = 0;
+    std::uint64_t refused = 0;   ///< answered "no": nothing ran
+    std::uint64_t accepted = 0;  ///< promised to run
+    std::uint64_t completed = 0; ///< ended without an exception
+    std::uint64_t failed = 0;    ///< ended with an exception
+    std::uint64_t cancelled = 0; ///< by the submitter, before the start
+    std::uint64_t abandoned = 0; ///< given up by a drain or a stop, before the start or the end
+
+    std::size_t waiting = 0;            ///< in the queue
+    std::size_t running = 0;            ///< started and not ended, suspended ones too
+    std::size_t running_peak = 0;       ///< most tasks that ever ran at once
+    std::size_t reserved = 0;           ///< places of jobs whose tasks have not come yet
+    std::size_t waiting_submitters = 0; ///< suspended by overflow policy `wait`
+    std::size_t permits_used = 0;
+
+    std::size_t limit = 0;
+    std::size_t queue_tasks = 0;
+};
+
+} // namespace corogate
