@@ -1,0 +1,118 @@
+#include "options.hpp"
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+#include <utility>
+
+namespace server {
+
+std::optional<std::chrono::milliseconds> read_duration(std::string_view text) noexcept {
+    std::int64_t number = 0;
+    const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), number);
+    const std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
+    constexpr std::int64_t week = 7LL * 24 * 3600 * 1000;
+    if (ec != std::errc() || number < 0 || number > week)
+        return std::nullopt;
+    std::int64_t scale = 0;
+    if (unit == "ms")
+        scale = 1;
+    else if (unit == "s")
+        scale = 1000;
+    else if (unit == "m")
+        scale = 60 * 1000;
+    else if (unit == "h")
+        scale = 3600 * 1000;
+    if (scale == 0 || number > week / scale)
+        return std::nullopt;
+    return std::chrono::milliseconds(number * scale);
+}
+
+namespace {
+
+/// An option whose text `read` understands, or a sentence that says what it wants.
+template <typename T, typename Read>
+CLI::Option*
+add(CLI::App& app, const std::string& name, T& into, Read read, const std::string& wants,
+    const std::string& help) {
+    const auto take = [&into, read, wants, name](const CLI::results_t& given) {
+        if (const auto value = read(given.back())) {
+            into = *value;
+            return true;
+        }
+        throw CLI::ValidationError(name.substr(0, name.find(',')) + " wants " + wants);
+    };
+    return app.add_option(name, take, help)->type_name("");
+}
+
+/// A whole number within bounds, nothing else.
+auto whole(std::uint64_t least, std::uint64_t most) {
+    return [=](const std::string& text) -> std::optional<std::uint64_t> {
+        std::uint64_t number = 0;
+        const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), number);
+        if (ec != std::errc() || end != text.data() + text.size() || number < least ||
+            number > most)
+            return std::nullopt;
+        return number;
+    };
+}
+
+} // namespace
+
+std::variant<options, leave> read_options(int argc, const char* const* argv) {
+    options out;
+    CLI::App app{
+        "corogate-server: saves forms and runs their edit checks as coroutine tasks under a limit,\n"
+        "analyses in the background, and says no at once when there is too much to do.",
+        "corogate-server"
+    };
+    app.set_version_flag("--version", "corogate-server " COROGATE_VERSION, "print the version");
+    app.get_formatter()->column_width(34);
+
+    const auto port = [](const std::string& text) -> std::optional<std::uint16_t> {
+        const auto number = whole(0, 65535)(text);
+        return number ? std::optional(static_cast<std::uint16_t>(*number)) : std::nullopt;
+    };
+    const auto port_wants = "a port number from 0 to 65535 (0: a free one)";
+    const auto duration_wants = "a duration such as 250ms, 2s, 1m or 1h";
+    constexpr std::uint64_t most_tasks = (1u << 30) - 1;
+
+    add(app, "--port", out.port, port, port_wants, "port on 127.0.0.1 (default 8080)");
+    add(app, "--monitor-port", out.monitor_port, port, port_wants,
+        "serve /metrics on a port of its own");
+    add(app, "--limit", out.limit, whole(1, most_tasks), "a number of tasks from 1",
+        "tasks that run at once (default 64)");
+    add(app, "--queue", out.queue_tasks, whole(0, most_tasks), "a number of tasks from 0",
+        "tasks that may wait (default 4096)");
+    add(app, "--threads", out.threads, whole(1, 1024), "a number from 1 to 1024",
+        "threads of the task pool (default: one a core)");
+    add(app, "--io-threads", out.io_threads, whole(1, 64), "a number from 1 to 64",
+        "threads for the network (default 1)");
+    add(app, "--task-duration", out.task_duration, read_duration, duration_wants,
+        "length of the simulated tasks of /tasks (default 2s)");
+    add(app, "--drain-timeout", out.drain_timeout, read_duration, duration_wants,
+        "time for admitted work after SIGTERM (default 30s)");
+    app.add_option("--data", out.data, "folder of the data file (default: the user's state folder)")
+        ->type_name("DIR");
+    app.add_option("--study", out.studies, "a study to serve; may be repeated (default: the demo)")
+        ->type_name("DIR");
+    app.add_option("--rules", out.rules, "the rules of the studies (default: each study's own)")
+        ->type_name("DIR");
+    app.add_option("--allow-host", out.allowed_hosts, "a further Host that may change state")
+        ->type_name("HOST");
+    app.footer(
+        "Exit status: 0 drained, 2 bad configuration, 3 work was abandoned (it is listed),\n"
+        "128 + signal on a second signal."
+    );
+
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::Success&) {
+        const bool version = app["--version"]->count() > 0;
+        return leave{0, version ? "corogate-server " COROGATE_VERSION "\n" : app.help()};
+    } catch (const CLI::ParseError& e) {
+        return leave{2, std::string("corogate-server: ") + e.what() + " (see --help)\n"};
+    }
+    return out;
+}
+
+} // namespace server

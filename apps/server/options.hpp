@@ -1,0 +1,47 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace server {
+
+/// What the command line of corogate-server says.
+class options {
+public:
+    options() = default;
+
+    std::uint16_t port = 8080;
+    std::optional<std::uint16_t> monitor_port; ///< metrics on a listener of their own
+    std::size_t threads = 0;                   ///< of the task pool; 0: one a core
+    std::size_t io_threads = 1;
+    std::size_t limit = 64;
+    std::size_t queue_tasks = 4096;
+    std::chrono::milliseconds task_duration{2000};
+    std::chrono::milliseconds drain_timeout{30000};
+    std::filesystem::path data; ///< empty: the user's state folder
+    std::vector<std::filesystem::path> studies;
+    std::optional<std::filesystem::path> rules;
+    std::vector<std::string> allowed_hosts;
+};
+
+/// The program ends here: with a text on standard output (status 0) or a sentence on standard
+/// error.
+struct leave {
+    int status;
+    std::string text;
+};
+
+/// Reads the arguments; every mistake is one sentence and status 2.
+std::variant<options, leave> read_options(int argc, const char* const* argv);
+
+/// `250ms`, `2s`, `1m`, `1h`; nothing where it is none of these or longer than a week.
+std::optional<std::chrono::milliseconds> read_duration(std::string_view text) noexcept;
+
+} // namespace server

@@ -1,0 +1,223 @@
+#include "service.hpp"
+
+#include "analysis/site_kri.hpp"
+#include "edc/evaluate.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/json.hpp>
+#include <corogate/http/problem.hpp>
+#include <fmt/format.h>
+#include <functional>
+#include <iostream>
+#include <utility>
+
+namespace asio = boost::asio;
+namespace json = boost::json;
+
+namespace server {
+
+namespace {
+
+corogate::pool_options pool_options_of(const options& from) {
+    corogate::pool_options to;
+    if (from.threads)
+        to.threads(from.threads);
+    // `wait` is for what is taken up at start; requests use the door that refuses.
+    to.limit(from.limit).queue_tasks(from.queue_tasks).overflow(corogate::overflow_policy::wait);
+    to.on_error([](std::exception_ptr error) {
+        try {
+            std::rethrow_exception(error);
+        } catch (const std::exception& e) {
+            std::clog << "corogate-server: a task failed: " << e.what() << '\n';
+        } catch (...) {
+            std::clog << "corogate-server: a task failed\n";
+        }
+    });
+    return to;
+}
+
+finding_record record_of(edc::finding&& from) {
+    finding_record to;
+    to.rule = std::move(from.rule);
+    json::object values;
+    for (auto& [name, value] : from.values)
+        values[name] = value ? json::value(*value) : json::value(nullptr);
+    to.values = json::serialize(values);
+    to.dataset = std::move(from.dataset);
+    if (from.record)
+        to.record = static_cast<std::int64_t>(*from.record);
+    to.message = std::move(from.message);
+    to.severity = std::move(from.severity);
+    return to;
+}
+
+finding_record record_of(edc::skip from) {
+    finding_record to;
+    to.rule = std::move(from.rule);
+    to.skipped = std::move(from.why);
+    return to;
+}
+
+} // namespace
+
+service::service(const options& from, edc::catalogue studies, const std::filesystem::path& data)
+    : options_(from)
+    , studies_(std::move(studies))
+    , store_(data)
+    , pool_(pool_options_of(from)) {}
+
+const char* service::state() const noexcept {
+    if (store_.failed())
+        return "the store has failed";
+    return draining_ ? "draining" : "ready";
+}
+
+boost::system::result<corogate::job, corogate::http::response>
+service::admit(job_kind kind, std::size_t n) {
+    auto& counts = counts_[static_cast<std::size_t>(kind)];
+    auto job = pool_.try_admit(n);
+    if (!job) {
+        const auto why = static_cast<std::size_t>(job.error().reason());
+        counts.refused[why].fetch_add(1, std::memory_order_relaxed);
+        return corogate::http::from_refusal(job.error());
+    }
+    counts.accepted.fetch_add(1, std::memory_order_relaxed);
+    return std::move(*job);
+}
+
+std::uint64_t service::jobs_accepted(job_kind kind) const noexcept {
+    return counts_[static_cast<std::size_t>(kind)].accepted.load(std::memory_order_relaxed);
+}
+
+std::uint64_t service::jobs_refused(job_kind kind, corogate::errc why) const noexcept {
+    return counts_[static_cast<std::size_t>(kind)].refused[static_cast<std::size_t>(why)].load(
+        std::memory_order_relaxed
+    );
+}
+
+// ---- edit checks ----
+
+asio::awaitable<std::vector<finding_record>> check_form(
+    service& with, std::string form_id, const edc::study& study, std::string form,
+    std::shared_ptr<const edc::study_case> records, corogate::job job
+) {
+    std::vector<std::function<asio::awaitable<edc::outcome>()>> checks;
+    for (const edc::rule* rule : study.rules_of(form)) {
+        checks.push_back([rule, records]() -> asio::awaitable<edc::outcome> {
+            edc::outcome said;
+            try {
+                said = edc::evaluate(*rule, *records);
+            } catch (const std::exception& e) {
+                // One broken check must neither hide the others' findings nor pass for a pass.
+                std::clog << "corogate-server: rule " << rule->id << " failed: " << e.what()
+                          << '\n';
+                said.skips.push_back({rule->id, "the check failed inside the server"});
+            }
+            co_return said;
+        });
+    }
+    std::vector<edc::outcome> outcomes = co_await job.async_run(checks, asio::use_awaitable);
+
+    std::vector<finding_record> found;
+    for (auto& outcome : outcomes)
+        for (auto& finding : outcome.findings)
+            found.push_back(record_of(std::move(finding)));
+    for (auto& outcome : outcomes)
+        for (auto& skip : outcome.skips)
+            found.push_back(record_of(std::move(skip)));
+    for (const auto& skip : study.skips_of(form))
+        found.push_back(record_of(skip));
+    co_await with.store().async_record_findings(form_id, found, asio::use_awaitable);
+    co_return found;
+}
+
+// ---- background jobs ----
+
+asio::awaitable<void> run_job(service& with, std::string job_id) {
+    auto& store = with.store();
+    const auto job = co_await store.async_find_job(job_id, asio::use_awaitable);
+    const auto started = std::chrono::system_clock::now();
+    if (!job || !co_await store.async_start_job(job_id, started, asio::use_awaitable))
+        co_return;
+    job_outcome outcome;
+    try {
+        outcome.result = co_await site_kri(store, *job);
+    } catch (const boost::system::system_error& e) {
+        if (e.code() == asio::error::operation_aborted)
+            throw; // the process is ending: the next one takes the job up again
+        outcome.state = job_state::failed;
+        outcome.error = e.what();
+    } catch (const std::exception& e) {
+        outcome.state = job_state::failed;
+        outcome.error = e.what();
+    }
+    const auto ended = std::chrono::system_clock::now();
+    co_await store.async_finish_job(job_id, outcome, ended, asio::use_awaitable);
+}
+
+// ---- after a crash ----
+
+void service::recover() {
+    auto report = [](std::exception_ptr error) {
+        if (!error)
+            return;
+        try {
+            std::rethrow_exception(error);
+        } catch (const std::exception& e) {
+            std::clog << "corogate-server: cannot take up earlier work: " << e.what() << '\n';
+        }
+    };
+    asio::co_spawn(pool_.get_executor(), take_up_forms(), report);
+    asio::co_spawn(pool_.get_executor(), take_up_jobs(), report);
+}
+
+asio::awaitable<void> service::take_up_forms() {
+    constexpr std::size_t page = 64;
+    std::int64_t after = 0;
+    for (;;) {
+        const auto forms = co_await store_.async_unfinished_forms(after, page, asio::use_awaitable);
+        for (const auto& form : forms) {
+            after = form.sequence;
+            const edc::study* study = studies_.find(form.study);
+            if (!study || !study->has_form(form.form)) {
+                std::clog << "corogate-server: form " << form.id << " of study " << form.study
+                          << " stays unchecked: this server does not have the study\n";
+                continue;
+            }
+            auto records = study->read_save(json::parse(form.datasets));
+            if (!records) {
+                std::clog << "corogate-server: form " << form.id
+                          << " stays unchecked: " << records.error().message() << '\n';
+                continue;
+            }
+            const auto n = study->rules_of(form.form).size();
+            auto job = co_await pool_.async_admit(n, asio::use_awaitable);
+            if (!job)
+                co_return; // draining: the next process does it
+            auto data = std::make_shared<const edc::study_case>(std::move(*records));
+            co_await check_form(*this, form.id, *study, form.form, data, std::move(*job));
+        }
+        if (forms.size() < page)
+            co_return;
+    }
+}
+
+asio::awaitable<void> service::take_up_jobs() {
+    constexpr std::size_t page = 64;
+    std::int64_t after = 0;
+    for (;;) {
+        const auto jobs = co_await store_.async_unfinished_jobs(after, page, asio::use_awaitable);
+        for (const auto& job : jobs) {
+            after = job.sequence;
+            auto place = co_await pool_.async_admit(1, asio::use_awaitable);
+            if (!place)
+                co_return;
+            place->submit([this, id = job.id] { return run_job(*this, id); });
+        }
+        if (jobs.size() < page)
+            co_return;
+    }
+}
+
+} // namespace server

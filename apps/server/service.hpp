@@ -1,0 +1,87 @@
+#pragma once
+
+#include "edc/catalogue.hpp"
+#include "options.hpp"
+#include "store/id_generator.hpp"
+#include "store/store.hpp"
+
+#include <array>
+#include <atomic>
+#include <boost/asio/awaitable.hpp>
+#include <boost/system/result.hpp>
+#include <corogate/http/response.hpp>
+#include <corogate/task_pool.hpp>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace server {
+
+/// What a job is for; a label of the metrics.
+enum class job_kind : std::uint8_t { tasks, form, analysis };
+
+/// What the routes work on: studies, store and task pool, and the counts of jobs.
+///
+/// The HTTP servers outlive it (handlers that wait for the pool or the store are theirs); it is
+/// used from their threads and from the pool's. Everything here may be called from any thread.
+class service {
+public:
+    /// Throws `corogate::durable::store_error` where the data file cannot be used.
+    service(const options& from, edc::catalogue studies, const std::filesystem::path& data);
+
+    /// Reserves n places for a job, or says why not, as an answer.
+    boost::system::result<corogate::job, corogate::http::response>
+    admit(job_kind kind, std::size_t n);
+
+    /// Takes up what an earlier process was stopped in: received forms are checked, jobs run.
+    void recover();
+
+    /// From now on new work is refused; completes when what was admitted has ended, or in time.
+    template <typename Token>
+    auto async_drain(std::chrono::milliseconds timeout, Token&& token) {
+        draining_ = true;
+        return pool_.async_drain(timeout, std::forward<Token>(token));
+    }
+
+    bool ready() const noexcept { return !draining_ && !store_.failed(); }
+    const char* state() const noexcept;
+
+    const options& settings() const noexcept { return options_; }
+    const edc::catalogue& studies() const noexcept { return studies_; }
+    server::store& store() noexcept { return store_; }
+    const corogate::task_pool& pool() const noexcept { return pool_; }
+    id_generator& ids() noexcept { return ids_; }
+
+    std::uint64_t jobs_accepted(job_kind kind) const noexcept;
+    std::uint64_t jobs_refused(job_kind kind, corogate::errc why) const noexcept;
+
+private:
+    boost::asio::awaitable<void> take_up_forms();
+    boost::asio::awaitable<void> take_up_jobs();
+
+    struct job_counts {
+        std::atomic<std::uint64_t> accepted{0};
+        std::array<std::atomic<std::uint64_t>, corogate::detail::errc_count + 1> refused{};
+    };
+
+    const options options_;
+    const edc::catalogue studies_;
+    id_generator ids_;
+    std::atomic<bool> draining_{false};
+    std::array<job_counts, 3> counts_{};
+    server::store store_;
+    corogate::task_pool pool_; // last: its tasks use the others
+};
+
+/// Stores and checks the records of a form that is already saved; returns its findings and skips as
+/// they are answered. The job has a place for each rule of the form.
+boost::asio::awaitable<std::vector<finding_record>> check_form(
+    service& with, std::string form_id, const edc::study& study, std::string form,
+    std::shared_ptr<const edc::study_case> records, corogate::job job
+);
+
+/// Runs one stored job to its end and stores its outcome.
+boost::asio::awaitable<void> run_job(service& with, std::string job_id);
+
+} // namespace server

@@ -1,0 +1,90 @@
+#pragma once
+
+#include <boost/asio/ip/address.hpp>
+#include <corogate/http/target.hpp>
+#include <initializer_list>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace corogate::http {
+
+namespace detail {
+struct request_access;
+}
+
+/// A header field as it was received, without the white space around its value.
+struct header_field {
+    std::string_view name;
+    std::string_view value;
+};
+
+/// One request, as a handler sees it. The connection owns it.
+///
+/// Everything it hands out is a view into it and lives until the handler has returned; so a handler
+/// takes what it wants to keep by copying (or moving the body out). While an admission hook runs
+/// the body has not been read and is empty.
+///
+/// Thread safety: one thread at a time; a handler that goes to another thread and returns may read
+/// it there.
+class request {
+public:
+    request() = default;
+    request(const request&) = delete;
+    request& operator=(const request&) = delete;
+
+    /// For tests of handlers and routes: a request that came over no connection. Throws
+    /// `std::invalid_argument` where the target is not well formed.
+    request(
+        std::string_view method, std::string_view target,
+        std::initializer_list<header_field> headers = {}, std::string body = {}
+    );
+
+    /// `GET`, `POST`, ... (upper case; case matters).
+    std::string_view method() const noexcept { return method_; }
+
+    /// The target in origin form, as received, still percent-encoded.
+    std::string_view target() const noexcept { return raw_target_; }
+
+    /// The decoded path.
+    std::string_view path() const noexcept { return target_.path(); }
+    const std::vector<std::string_view>& path_segments() const noexcept {
+        return target_.segments();
+    }
+
+    /// The decoded query; a key appears once.
+    const std::vector<http::target::parameter>& query() const noexcept { return target_.query(); }
+    std::optional<std::string_view> query(std::string_view name) const noexcept {
+        return target_.query(name);
+    }
+
+    /// The part of the path that stands for `{name}` in the pattern of the route. Throws
+    /// `std::out_of_range` where the pattern has no such name.
+    std::string_view param(std::string_view name) const;
+
+    /// The first field of this name, whatever its case.
+    std::optional<std::string_view> header(std::string_view name) const noexcept;
+    const std::vector<header_field>& headers() const noexcept { return fields_; }
+
+    const std::string& body() const noexcept { return body_; }
+    std::string take_body() noexcept { return std::move(body_); }
+
+    /// Who is at the other end of the connection; unspecified in a request made for a test.
+    const boost::asio::ip::address& remote_address() const noexcept { return remote_; }
+
+private:
+    friend struct detail::request_access;
+
+    std::string head_; // the header block; method, target and fields point into it
+    std::string_view method_;
+    std::string_view raw_target_;
+    http::target target_;
+    std::vector<header_field> fields_;
+    std::vector<http::target::parameter> params_;
+    std::string body_;
+    boost::asio::ip::address remote_;
+};
+
+} // namespace corogate::http

@@ -1,0 +1,85 @@
+#pragma once
+
+#include "connection.hpp"
+
+#include <array>
+#include <atomic>
+#include <boost/asio/basic_waitable_timer.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/intrusive/list.hpp>
+#include <chrono>
+#include <corogate/http/router.hpp>
+#include <corogate/http/same_site.hpp>
+#include <corogate/http/server.hpp>
+#include <ctime>
+#include <string>
+#include <string_view>
+#include <thread>
+
+namespace corogate::http::detail {
+
+/// What all connections of a server share. Read-only once the server has started.
+struct shared_state {
+    explicit shared_state(server_options of)
+        : options(std::move(of)) {}
+
+    void report(std::string_view sentence) const noexcept;
+
+    const server_options options;
+    router routes;
+    same_site site;
+    std::function<void()> connection_ended; // from any thread of the server
+};
+
+/// One thread with its I/O context and its connections. Everything but `context` and the counters
+/// belongs to that thread.
+class worker {
+public:
+    using clock = std::chrono::steady_clock;
+
+    explicit worker(shared_state& of)
+        : shared(of)
+        , sweep_(context) {
+        refresh_date();
+    }
+
+    void start();
+    void stop();
+
+    /// Closes idle connections; the others end after their answer.
+    void begin_closing();
+    /// Closes every socket. Handlers that are under way stay suspended. Returns how many.
+    std::size_t cut();
+
+    std::string_view date_line() const noexcept { return {date_.data(), date_.size()}; }
+
+    /// Counted by one thread, read by others.
+    struct counters {
+        std::atomic<std::uint64_t> requests{0};
+        std::array<std::atomic<std::uint64_t>, 6> answers{};
+        static void count(std::atomic<std::uint64_t>& of) noexcept {
+            of.store(of.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+        }
+    };
+
+    shared_state& shared;
+    boost::intrusive::list<connection, boost::intrusive::constant_time_size<false>> connections;
+    bool closing = false;
+    counters counts;
+    boost::asio::io_context context{1}; // after the list: its coroutines leave the list at the end
+
+private:
+    void sweep();
+    void refresh_date();
+
+    boost::asio::basic_waitable_timer<
+        clock, boost::asio::wait_traits<clock>, boost::asio::io_context::executor_type>
+        sweep_;
+    std::chrono::milliseconds sweep_every_{250};
+    std::time_t date_of_ = 0;
+    std::array<char, 37> date_{}; // "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
+    std::thread thread_;
+};
+
+} // namespace corogate::http::detail

@@ -1,0 +1,738 @@
+#include "raw_client.hpp"
+
+#include <atomic>
+#include <boost/asio/bind_executor.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/use_future.hpp>
+#include <boost/test/unit_test.hpp>
+#include <chrono>
+#include <corogate/http/problem.hpp>
+#include <corogate/http/server.hpp>
+#include <corogate/task_pool.hpp>
+#include <future>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <sys/resource.h>
+#include <thread>
+
+namespace http = corogate::http;
+namespace asio = boost::asio;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr const char* plain_get = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+/// A gate that a handler waits at until the test opens it; it tells the test that it has arrived.
+/// The timer belongs to the handler, because it must not outlive the server.
+class gate {
+public:
+    asio::awaitable<void> pass() {
+        const auto timer = std::make_shared<asio::steady_timer>(
+            co_await asio::this_coro::executor, asio::steady_timer::time_point::max()
+        );
+        boost::system::error_code ignored;
+        arrived_.set_value(timer);
+        co_await timer->async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    }
+
+    void wait_for_arrival() { timer_ = arrived_.get_future().get(); }
+
+    void open() {
+        if (auto timer = timer_.lock()) {
+            const auto executor = timer->get_executor();
+            asio::post(executor, [timer = std::move(timer)] { timer->cancel(); });
+        }
+    }
+
+private:
+    using weak_timer = std::weak_ptr<asio::steady_timer>;
+    std::promise<weak_timer> arrived_;
+    weak_timer timer_;
+};
+
+asio::awaitable<http::response> hello(http::request&) {
+    co_return http::response::text(200, "hello");
+}
+
+asio::awaitable<http::response> echo(http::request& request) {
+    co_return http::response::text(200, request.body());
+}
+
+/// Errors that the server told its hook.
+class error_log {
+public:
+    http::server_options::error_hook hook() {
+        return [this](std::string_view sentence) {
+            const std::lock_guard lock(mutex_);
+            all_.append(sentence).append("\n");
+        };
+    }
+    std::string all() {
+        const std::lock_guard lock(mutex_);
+        return all_;
+    }
+
+private:
+    std::mutex mutex_;
+    std::string all_;
+};
+
+std::size_t close_within(http::server& server, std::chrono::nanoseconds deadline) {
+    return server.async_close(deadline, asio::use_future).get();
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(server)
+
+BOOST_AUTO_TEST_CASE(answers_and_keeps_the_connection) {
+    http::server server{http::server_options()};
+    BOOST_TEST(server.address().to_string() == "127.0.0.1");
+    http::router routes;
+    routes.add("GET", "/", hello);
+    server.start(std::move(routes));
+
+    raw_client client(server.port());
+    for (int i = 0; i < 3; ++i) {
+        const auto got = client.ask(plain_get);
+        BOOST_TEST(got.status == 200);
+        BOOST_TEST(got.body == "hello");
+        BOOST_TEST(got.header("Content-Length") == "5");
+        BOOST_TEST(got.header("Content-Type") == "text/plain; charset=utf-8");
+        BOOST_TEST(got.header("Server") == "corogate");
+        BOOST_TEST(got.header("X-Content-Type-Options") == "nosniff");
+        BOOST_TEST(got.header("Connection") == "");
+        const std::string date = got.header("Date"); // Sun, 06 Nov 1994 08:49:37 GMT
+        BOOST_TEST(date.size() == 29U);
+        BOOST_TEST(date.substr(25) == " GMT");
+    }
+    const auto stats = server.stats();
+    BOOST_TEST(stats.connections_total == 1U);
+    BOOST_TEST(stats.connections_open == 1U);
+    BOOST_TEST(stats.requests == 3U);
+    BOOST_TEST(stats.answers[2] == 3U);
+}
+
+BOOST_AUTO_TEST_CASE(methods) {
+    http::server server{http::server_options()};
+    http::router routes;
+    routes.add("GET", "/", hello).add("POST", "/only-post", hello);
+    server.start(std::move(routes));
+    raw_client client(server.port());
+
+    client.send("HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    const auto head = client.read(true);
+    BOOST_TEST(head.status == 200);
+    BOOST_TEST(head.header("Content-Length") == "5");
+
+    const auto options = client.ask("OPTIONS / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    BOOST_TEST(options.status == 204);
+    BOOST_TEST(options.header("Allow") == "GET, HEAD, OPTIONS");
+    BOOST_TEST(options.header("Content-Length") == "");
+    const auto all = client.ask("OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    BOOST_TEST(all.status == 204);
+    BOOST_TEST(all.header("Allow") == "GET, HEAD, OPTIONS, POST");
+
+    const auto wrong = client.ask("GET /only-post HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    BOOST_TEST(wrong.status == 405);
+    BOOST_TEST(wrong.header("Allow") == "OPTIONS, POST");
+    BOOST_TEST(wrong.header("Content-Type") == "application/problem+json");
+
+    const auto nowhere = client.ask("GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    BOOST_TEST(nowhere.status == 404);
+    BOOST_TEST(nowhere.body.find("\"reason\":\"not-found\"") != std::string::npos);
+    BOOST_TEST(client.ask(plain_get).body == "hello");
+}
+
+BOOST_AUTO_TEST_CASE(pipelined_requests_are_answered_in_order) {
+    http::server server{http::server_options()};
+    gate first;
+    http::router routes;
+    const http::handler slow = [&first](http::request&) -> asio::awaitable<http::response> {
+        co_await first.pass();
+        co_return http::response::text(200, "slow");
+    };
+    routes.add("GET", "/slow", slow).add("GET", "/", hello);
+    server.start(std::move(routes));
+
+    raw_client client(server.port());
+    client.send("GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n" + std::string(plain_get));
+    client.send(plain_get);
+    first.wait_for_arrival();
+    first.open();
+    BOOST_TEST(client.read().body == "slow");
+    BOOST_TEST(client.read().body == "hello");
+    BOOST_TEST(client.read().body == "hello");
+}
+
+BOOST_AUTO_TEST_CASE(bodies_small_and_large) {
+    http::server server{http::server_options()};
+    http::router routes;
+    routes.add("POST", "/", echo, http::route_options().body_limit(4 << 20));
+    server.start(std::move(routes));
+    raw_client client(server.port());
+    const std::string head = "POST / HTTP/1.1\r\nHost: localhost\r\n";
+    for (std::size_t size : {0U, 1U, 4096U, 16384U, 70000U, 1U << 20}) {
+        std::string body(size, 'x');
+        for (std::size_t i = 0; i < size; i += 7)
+            body[i] = static_cast<char>('a' + i % 26);
+        // The whole answer may not fit the socket buffers: send and read at the same time.
+        std::thread sender([&] {
+            client.send(head + "Content-Length: " + std::to_string(size) + "\r\n\r\n" + body);
+        });
+        const auto got = client.read();
+        sender.join();
+        BOOST_TEST(got.status == 200);
+        BOOST_TEST((got.body == body), "a body of " << size << " octets came back changed");
+    }
+    // In chunks of 1000.
+    const std::string piece(1000, 'y');
+    std::string chunks;
+    std::string whole;
+    for (int i = 0; i < 100; ++i) {
+        chunks += "3e8\r\n" + piece + "\r\n";
+        whole += piece;
+    }
+    const auto got = client.ask(head + "Transfer-Encoding: chunked\r\n\r\n" + chunks + "0\r\n\r\n");
+    BOOST_TEST(got.status == 200);
+    BOOST_TEST((got.body == whole));
+}
+
+BOOST_AUTO_TEST_CASE(media_type_is_checked_before_the_body) {
+    http::server server{http::server_options()};
+    http::router routes;
+    routes.add(
+        "POST", "/", echo, http::route_options().body_limit(100).content_type("application/json")
+    );
+    server.start(std::move(routes));
+    raw_client client(server.port());
+    const std::string head = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n";
+    BOOST_TEST(client.ask(head + "Content-Type: text/plain\r\n\r\n{}").status == 415);
+    BOOST_TEST(client.ask(head + "\r\n{}").status == 415);
+    BOOST_TEST(
+        client.ask(head + "Content-Type: Application/JSON ; charset=utf-8\r\n\r\n{}").body == "{}"
+    );
+}
+
+BOOST_AUTO_TEST_CASE(foreign_pages_are_kept_out) {
+    http::server server{http::server_options().allow_host("edc.example.org")};
+    std::atomic<int> calls{0};
+    http::router routes;
+    const http::handler count = [&calls](http::request&) -> asio::awaitable<http::response> {
+        ++calls;
+        co_return http::response(204);
+    };
+    routes.add("POST", "/", count);
+    server.start(std::move(routes));
+    raw_client client(server.port());
+    const auto post = [&client](const std::string& fields) {
+        return client.ask("POST / HTTP/1.1\r\n" + fields + "\r\n").status;
+    };
+    BOOST_TEST(post("Host: 127.0.0.1:8080\r\n") == 204);
+    BOOST_TEST(post("Host: edc.example.org\r\nOrigin: https://edc.example.org\r\n") == 204);
+    BOOST_TEST(post("Host: evil.example\r\n") == 403);
+    BOOST_TEST(post("Host: localhost\r\nOrigin: http://evil.example\r\n") == 403);
+    BOOST_TEST(post("Host: localhost\r\nSec-Fetch-Site: cross-site\r\n") == 403);
+    BOOST_TEST(calls == 2);
+}
+
+BOOST_AUTO_TEST_CASE(a_handler_that_throws_tells_no_details) {
+    error_log errors;
+    http::server server{http::server_options().on_error(errors.hook())};
+    http::router routes;
+    const http::handler bad = [](http::request& request) -> asio::awaitable<http::response> {
+        if (request.path() == "/odd")
+            throw 17; // NOLINT
+        throw std::runtime_error("the secret");
+        co_return http::response();
+    };
+    routes.add("GET", "/bad", bad).add("GET", "/odd", bad).add("GET", "/", hello);
+    server.start(std::move(routes));
+    raw_client client(server.port());
+    const auto got = client.ask("GET /bad HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    BOOST_TEST(got.status == 500);
+    BOOST_TEST(got.body.find("secret") == std::string::npos);
+    BOOST_TEST(got.header("Content-Type") == "application/problem+json");
+    BOOST_TEST(client.ask("GET /odd HTTP/1.1\r\nHost: localhost\r\n\r\n").status == 500);
+    BOOST_TEST(client.ask(plain_get).body == "hello");
+    BOOST_TEST(errors.all() == "a handler failed: the secret\na handler failed\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_handler_may_end_on_another_thread) {
+    http::server server{http::server_options()};
+    asio::thread_pool elsewhere(1);
+    http::router routes;
+    const http::handler leave = [&](http::request&) -> asio::awaitable<http::response> {
+        const auto executor = elsewhere.get_executor();
+        co_await asio::post(asio::bind_executor(executor, asio::use_awaitable));
+        const bool away = executor.running_in_this_thread();
+        co_return http::response::text(200, away ? "away" : "here");
+    };
+    routes.add("GET", "/", leave);
+    server.start(std::move(routes));
+    raw_client client(server.port());
+    for (int i = 0; i < 50; ++i)
+        BOOST_TEST(client.ask(plain_get).body == "away");
+}
+
+// ------------------------------------------------------------------------------------------------
+
+namespace {
+
+/// A pool of one permit and no queue, and a route that runs one task of it.
+struct admitting {
+    std::atomic<int> asked{0};
+    std::atomic<int> handled{0};
+    gate busy;
+    http::server server{http::server_options()}; // before the pool: see the class comment
+    corogate::task_pool pool{corogate::pool_options().threads(1).limit(1).queue_tasks(0)};
+
+    admitting() {
+        const http::admit_hook admit = [this](const http::request& request
+                                       ) -> boost::system::result<corogate::job, http::response> {
+            ++asked;
+            if (!request.body().empty())
+                return http::response(500);
+            auto job = pool.try_admit(1);
+            if (!job)
+                return http::from_refusal(job.error());
+            return std::move(*job);
+        };
+        const http::admitted_handler run =
+            [this](http::request& request, corogate::job job) -> asio::awaitable<http::response> {
+            ++handled;
+            const std::string body = request.take_body();
+            auto check = [&body] { return body + "!"; };
+            std::vector<decltype(check)> checks(1, check);
+            const auto results = co_await job.async_run(checks, asio::use_awaitable);
+            co_return http::response::text(200, results.at(0));
+        };
+        const http::handler occupy = [this](http::request&) -> asio::awaitable<http::response> {
+            const auto job = pool.try_admit(1); // held, so that the pool is full
+            co_await busy.pass();
+            co_return http::response(job ? 200 : 500);
+        };
+        http::router routes;
+        routes.add("POST", "/", admit, run, http::route_options().body_limit(1 << 20))
+            .add("GET", "/occupy", occupy)
+            .add("GET", "/", hello);
+        server.start(std::move(routes));
+    }
+
+    ~admitting() { server.stop(); }
+
+    /// Fills the pool; the client must live as long as it shall stay full.
+    void fill(raw_client& by) {
+        by.send("GET /occupy HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        busy.wait_for_arrival();
+    }
+};
+
+constexpr const char* post_head = "POST / HTTP/1.1\r\nHost: localhost\r\n";
+
+} // namespace
+
+BOOST_AUTO_TEST_CASE(an_admitted_request_runs_its_job) {
+    admitting on;
+    raw_client client(on.server.port());
+    for (int i = 0; i < 20; ++i)
+        BOOST_TEST(
+            client.ask(std::string(post_head) + "Content-Length: 3\r\n\r\nabc").body == "abc!"
+        );
+    BOOST_TEST(on.handled == 20);
+    BOOST_TEST(on.pool.stats().completed == 20U);
+}
+
+BOOST_AUTO_TEST_CASE(a_refusal_comes_before_the_body_is_read) {
+    admitting on;
+    raw_client occupant(on.server.port());
+    on.fill(occupant);
+
+    raw_client client(on.server.port());
+    client.send(std::string(post_head) + "Content-Length: 1000\r\n\r\n");
+    const auto got = client.read(); // not one octet of the body has been sent
+    BOOST_TEST(got.status == 503);
+    BOOST_TEST(got.header("Retry-After") == "1");
+    BOOST_TEST(got.header("Cache-Control") == "no-store");
+    BOOST_TEST(got.body.find("\"reason\":\"queue-full\"") != std::string::npos);
+    BOOST_TEST(got.body.find("\"executed\":false") != std::string::npos);
+    BOOST_TEST(got.header("Connection") == "");
+    // The small body is dropped, the connection lives on; what looks like a request in it is not.
+    std::string body(plain_get);
+    body.resize(1000, 'x');
+    client.send(body);
+    BOOST_TEST(client.ask(plain_get).body == "hello");
+
+    // A body that is too large to drop, or in chunks, or held back, costs the connection.
+    for (const char* fields :
+         {"Content-Length: 1000000\r\n", "Transfer-Encoding: chunked\r\n",
+          "Content-Length: 10\r\nExpect: 100-continue\r\n"}) {
+        raw_client other(on.server.port());
+        const auto no = other.ask(std::string(post_head) + fields + "\r\n");
+        BOOST_TEST(no.status == 503);
+        BOOST_TEST(no.header("Connection") == "close");
+        other.finish();
+        BOOST_TEST(other.closed());
+    }
+    BOOST_TEST(on.handled == 0);
+    BOOST_TEST(on.asked == 4);
+
+    on.busy.open();
+    BOOST_TEST(occupant.read().status == 200);
+    BOOST_TEST(client.ask(std::string(post_head) + "Content-Length: 1\r\n\r\nz").body == "z!");
+}
+
+BOOST_AUTO_TEST_CASE(the_answer_survives_a_large_body_that_is_still_coming) {
+    admitting on;
+    raw_client occupant(on.server.port());
+    on.fill(occupant);
+    for (int i = 0; i < 10; ++i) {
+        raw_client client(on.server.port());
+        client.send(
+            std::string(post_head) + "Content-Length: 262145\r\n\r\n" + std::string(200000, 'x')
+        );
+        BOOST_TEST(client.read().status == 503);
+        client.finish();
+        BOOST_TEST(client.closed());
+    }
+    on.busy.open();
+    BOOST_TEST(occupant.read().status == 200);
+}
+
+BOOST_AUTO_TEST_CASE(continue_is_sent_after_admission) {
+    admitting on;
+    raw_client client(on.server.port());
+    client.send(std::string(post_head) + "Content-Length: 4\r\nExpect: 100-continue\r\n\r\n");
+    const auto go_on = client.read();
+    BOOST_TEST(go_on.status == 100);
+    BOOST_TEST(on.asked == 1);
+    BOOST_TEST(on.handled == 0);
+    BOOST_TEST(client.ask("body").body == "body!");
+    BOOST_TEST(on.handled == 1);
+    // Whoever does not wait needs no 100.
+    const auto got = client.ask(
+        std::string(post_head) + "Content-Length: 4\r\nExpect: 100-continue\r\n\r\nmore"
+    );
+    BOOST_TEST(got.status == 200);
+    BOOST_TEST(got.body == "more!");
+}
+
+BOOST_AUTO_TEST_CASE(too_large_is_refused_before_admission) {
+    admitting on;
+    raw_client client(on.server.port());
+    const auto got = client.ask(std::string(post_head) + "Content-Length: 1048577\r\n\r\n");
+    BOOST_TEST(got.status == 413);
+    BOOST_TEST(got.header("Connection") == "close");
+    BOOST_TEST(on.asked == 0);
+    client.finish();
+    BOOST_TEST(client.closed());
+}
+
+BOOST_AUTO_TEST_CASE(a_client_that_leaves_in_the_body_returns_its_places) {
+    admitting on;
+    {
+        raw_client client(on.server.port());
+        client.send(std::string(post_head) + "Content-Length: 4\r\nExpect: 100-continue\r\n\r\n");
+        BOOST_TEST(client.read().status == 100); // admitted: the pool is full
+        raw_client other(on.server.port());
+        BOOST_TEST(other.ask(std::string(post_head) + "Content-Length: 1\r\n\r\na").status == 503);
+        client.finish();
+        BOOST_TEST(client.closed());
+    }
+    raw_client client(on.server.port());
+    BOOST_TEST(client.ask(std::string(post_head) + "Content-Length: 1\r\n\r\nb").body == "b!");
+    BOOST_TEST(on.handled == 1);
+}
+
+BOOST_AUTO_TEST_CASE(a_hook_that_throws_is_a_500) {
+    error_log errors;
+    http::server server{http::server_options().on_error(errors.hook())};
+    const http::admit_hook admit =
+        [](const http::request&) -> boost::system::result<corogate::job, http::response> {
+        throw std::runtime_error("no table");
+    };
+    const http::admitted_handler run = [](http::request&,
+                                          corogate::job) -> asio::awaitable<http::response> {
+        co_return http::response(204);
+    };
+    http::router routes;
+    routes.add("POST", "/", admit, run);
+    server.start(std::move(routes));
+    raw_client client(server.port());
+    BOOST_TEST(client.ask(std::string(post_head) + "\r\n").status == 500);
+    BOOST_TEST(errors.all() == "an admission hook failed: no table\n");
+}
+
+// ------------------------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(slow_senders_are_told_and_cut) {
+    http::server server{http::server_options().header_time(30ms).body_time(30ms)};
+    http::router routes;
+    routes.add("POST", "/", echo, http::route_options().body_limit(100)).add("GET", "/", hello);
+    server.start(std::move(routes));
+
+    raw_client head(server.port());
+    const auto late = head.ask("GET / HTTP/1.1\r\nHost: loc");
+    BOOST_TEST(late.status == 408);
+    BOOST_TEST(late.header("Connection") == "close");
+    head.finish();
+    BOOST_TEST(head.closed());
+
+    raw_client body(server.port());
+    BOOST_TEST(body.ask(std::string(post_head) + "Content-Length: 3\r\n\r\na").status == 408);
+    body.finish();
+    BOOST_TEST(body.closed());
+
+    raw_client silent(server.port());
+    BOOST_TEST(silent.closed()); // nothing came, nothing is said
+}
+
+BOOST_AUTO_TEST_CASE(idle_connections_end) {
+    http::server server{http::server_options().idle_time(30ms)};
+    http::router routes;
+    routes.add("GET", "/", hello);
+    server.start(std::move(routes));
+    raw_client client(server.port());
+    BOOST_TEST(client.ask(plain_get).status == 200);
+    BOOST_TEST(client.closed());
+}
+
+BOOST_AUTO_TEST_CASE(a_reader_that_stalls_is_cut) {
+    http::server server{http::server_options().write_time(30ms)};
+    http::router routes;
+    const http::handler large = [](http::request&) -> asio::awaitable<http::response> {
+        co_return http::response::text(200, std::string(64U << 20, 'x'));
+    };
+    routes.add("GET", "/", large);
+    server.start(std::move(routes));
+    raw_client client(server.port());
+    client.send(plain_get);
+    // Reads nothing; the server gives up and forgets the connection.
+    while (server.stats().requests == 0 || server.stats().connections_open != 0)
+        std::this_thread::yield();
+    BOOST_CHECK_THROW(client.read(), std::runtime_error); // half a body
+}
+
+BOOST_AUTO_TEST_CASE(connections_beyond_the_limit_wait) {
+    http::server server{http::server_options().connections(1)};
+    http::router routes;
+    routes.add("GET", "/", hello);
+    server.start(std::move(routes));
+    auto first = std::make_unique<raw_client>(server.port());
+    BOOST_TEST(first->ask(plain_get).status == 200);
+    raw_client second(server.port());
+    second.send(plain_get);
+    BOOST_TEST(server.stats().connections_total == 1U);
+    first.reset();
+    BOOST_TEST(second.read().body == "hello");
+}
+
+BOOST_AUTO_TEST_CASE(accepting_survives_a_lack_of_descriptors) {
+    error_log errors;
+    http::server server{http::server_options().on_error(errors.hook())};
+    http::router routes;
+    routes.add("GET", "/", hello);
+    server.start(std::move(routes));
+    raw_client before(server.port());
+    BOOST_TEST(before.ask(plain_get).status == 200);
+
+    raw_client client; // has its descriptor before there are none
+    rlimit limit{};
+    BOOST_TEST_REQUIRE(::getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    const rlimit none{3, limit.rlim_max}; // all are taken already
+    BOOST_TEST_REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+    client.connect(server.port());
+    client.send(plain_get);
+    while (server.stats().accept_errors == 0)
+        std::this_thread::yield();
+    const bool alive = before.ask(plain_get).status == 200;
+    BOOST_TEST_REQUIRE(::setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    BOOST_TEST(alive);
+    BOOST_TEST(client.read().body == "hello");
+    BOOST_TEST(errors.all().starts_with("accepting a connection failed: "));
+}
+
+// ------------------------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(a_port_in_use_is_one_clear_sentence) {
+    const http::server first{http::server_options()};
+    const std::string port = std::to_string(first.port());
+    try {
+        const http::server second{http::server_options().port(first.port())};
+        BOOST_ERROR("two servers on one port");
+    } catch (const http::listen_error& error) {
+        BOOST_TEST(error.what() == "port " + port + " on 127.0.0.1 is already in use");
+        BOOST_TEST(error.code() == boost::system::errc::address_in_use);
+    }
+    const auto sentence = [](const char* address) -> std::string {
+        try {
+            const http::server none{http::server_options().address(address)};
+        } catch (const boost::system::system_error& error) {
+            return error.what();
+        }
+        return "";
+    };
+    BOOST_TEST(sentence("nowhere") == "'nowhere' is not an IP address");
+    BOOST_TEST(sentence("192.0.2.1") == "192.0.2.1 is not an address of this machine");
+    BOOST_TEST(sentence("localhost") == "");
+}
+
+BOOST_AUTO_TEST_CASE(closes_gracefully) {
+    gate busy;
+    http::server server{http::server_options().threads(2)};
+    http::router routes;
+    const http::handler slow = [&busy](http::request&) -> asio::awaitable<http::response> {
+        co_await busy.pass();
+        co_return http::response::text(200, "done");
+    };
+    routes.add("GET", "/slow", slow).add("GET", "/", hello);
+    server.start(std::move(routes));
+
+    raw_client idle(server.port());
+    BOOST_TEST(idle.ask(plain_get).status == 200);
+    raw_client in_flight(server.port());
+    in_flight.send("GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    busy.wait_for_arrival();
+
+    auto closing = server.async_close(1h, asio::use_future);
+    BOOST_TEST(idle.closed()); // so the closing has begun, and waits
+    BOOST_CHECK_THROW(raw_client(server.port()), std::runtime_error); // nobody listens any more
+    BOOST_CHECK((closing.wait_for(0s) == std::future_status::timeout));
+    busy.open();
+    const auto got = in_flight.read();
+    BOOST_TEST(got.body == "done");
+    BOOST_TEST(got.header("Connection") == "close");
+    in_flight.finish();
+    BOOST_TEST(in_flight.closed());
+    BOOST_TEST(closing.get() == 0U);
+    BOOST_TEST(server.stats().connections_open == 0U);
+    // Again, and after the end.
+    BOOST_TEST(close_within(server, 1h) == 0U);
+    server.stop();
+    BOOST_TEST(close_within(server, 1h) == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(the_backlog_is_answered_before_closing) {
+    http::server server{http::server_options().connections(1)};
+    gate busy;
+    http::router routes;
+    const http::handler slow = [&busy](http::request&) -> asio::awaitable<http::response> {
+        co_await busy.pass();
+        co_return http::response::text(200, "done");
+    };
+    routes.add("GET", "/slow", slow).add("GET", "/", hello);
+    server.start(std::move(routes));
+    raw_client client(server.port());
+    client.send("GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    busy.wait_for_arrival();
+    // A request that is in the socket when the closing begins is still answered.
+    client.send(plain_get);
+    auto closing = server.async_close(1h, asio::use_future);
+    busy.open();
+    BOOST_TEST(client.read().body == "done");
+    client.finish();
+    closing.get();
+}
+
+BOOST_AUTO_TEST_CASE(what_does_not_end_by_the_deadline_is_cut_and_counted) {
+    gate never;
+    http::server server{http::server_options()};
+    http::router routes;
+    const http::handler stuck = [&never](http::request&) -> asio::awaitable<http::response> {
+        co_await never.pass();
+        co_return http::response(204);
+    };
+    routes.add("GET", "/", stuck);
+    server.start(std::move(routes));
+    raw_client client(server.port());
+    client.send(plain_get);
+    never.wait_for_arrival();
+    auto patient = server.async_close(1h, asio::use_future);
+    BOOST_TEST(close_within(server, 1ms) == 1U); // the earliest deadline holds for both
+    BOOST_TEST(patient.get() == 1U);
+    BOOST_TEST(client.closed());
+    BOOST_TEST(close_within(server, 1h) == 1U); // nothing more can be done about it
+}
+
+BOOST_AUTO_TEST_CASE(stop_answers_those_who_wait_for_the_close) {
+    gate never;
+    http::server server{http::server_options()};
+    http::router routes;
+    const http::handler stuck = [&never](http::request&) -> asio::awaitable<http::response> {
+        co_await never.pass();
+        co_return http::response(204);
+    };
+    routes.add("GET", "/", stuck);
+    server.start(std::move(routes));
+    raw_client client(server.port());
+    client.send(plain_get);
+    never.wait_for_arrival();
+    asio::thread_pool own(1);
+    auto closing = server.async_close(1h, asio::bind_executor(own, asio::use_future));
+    server.stop();
+    closing.get();
+}
+
+BOOST_AUTO_TEST_CASE(a_server_that_never_started_ends) {
+    http::server server{http::server_options()};
+    BOOST_TEST(close_within(server, 1h) == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(new_work_is_refused_while_the_pool_drains) {
+    admitting on;
+    raw_client occupant(on.server.port());
+    on.fill(occupant);
+    auto drained = on.pool.async_drain(1h, asio::use_future);
+    // The drain has begun when a reservation says so.
+    while (on.pool.try_admit(1).error().reason() != corogate::errc::draining)
+        std::this_thread::yield();
+    raw_client client(on.server.port()); // the listener is open
+    const auto got = client.ask(std::string(post_head) + "Content-Length: 1\r\n\r\na");
+    BOOST_TEST(got.status == 503);
+    BOOST_TEST(got.body.find("\"reason\":\"draining\"") != std::string::npos);
+    BOOST_TEST(got.header("Connection") == "close");
+    on.busy.open();
+    BOOST_TEST(occupant.read().status == 200);
+    drained.get();
+    client.finish();
+    occupant.finish();
+    BOOST_TEST(close_within(on.server, 1h) == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(many_clients_on_two_threads) {
+    http::server server{http::server_options().threads(2)};
+    http::router routes;
+    routes.add("POST", "/", echo, http::route_options().body_limit(100));
+    server.start(std::move(routes));
+    std::atomic<int> wrong{0};
+    std::vector<std::thread> clients;
+    for (int c = 0; c < 4; ++c)
+        clients.emplace_back([&, c] {
+            for (int i = 0; i < 20; ++i) {
+                raw_client client(server.port());
+                for (int n = 0; n < 10; ++n) {
+                    const std::string body = std::to_string(c * 1000000 + i * 1000 + n);
+                    const auto got = client.ask(
+                        std::string(post_head) + "Content-Length: " + std::to_string(body.size()) +
+                        "\r\n\r\n" + body
+                    );
+                    if (got.status != 200 || got.body != body)
+                        ++wrong;
+                }
+            }
+        });
+    for (auto& one : clients)
+        one.join();
+    BOOST_TEST(wrong == 0);
+    BOOST_TEST(server.stats().requests == 800U);
+    BOOST_TEST(close_within(server, 1h) == 0U);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
