@@ -10,11 +10,9 @@ namespace asio = boost::asio;
 int main() {
     std::atomic<int> ran{0};
     asio::io_context io;
-    corogate::task_pool pool{
-        corogate::pool_options{}.threads(2).limit(4).queue_tasks(16).overflow(
-            corogate::overflow_policy::wait
-        )
-    };
+    corogate::task_pool pool{corogate::pool_options{}.threads(2).limit(4).queue_tasks(16).overflow(
+        corogate::overflow_policy::wait
+    )};
 
     // [feed]
     auto feed = [&]() -> asio::awaitable<void> {

@@ -39,12 +39,12 @@ http::server_options listen_on(const server::options& from, std::uint16_t port) 
 
 /// What the drain left, a line each; the exit status.
 int report(const corogate::drain_report& left, std::uint64_t completed, std::uint64_t failed) {
-    std::cout << fmt::format(
-                     "corogate-server: drained {} tasks in {:.1f} s; in all {} completed, {} failed",
-                     left.finished, std::chrono::duration<double>(left.took).count(), completed,
-                     failed
-                 )
-              << std::endl;
+    std::cout
+        << fmt::format(
+               "corogate-server: drained {} tasks in {:.1f} s; in all {} completed, {} failed",
+               left.finished, std::chrono::duration<double>(left.took).count(), completed, failed
+           )
+        << std::endl;
     if (left.complete())
         return 0;
     const auto list = [](std::size_t n, const char* what) {
@@ -133,9 +133,7 @@ int run(const server::options& options) {
             };
             front.async_close(5s, asio::bind_executor(signals_context, closed));
         };
-        service.async_drain(
-            options.drain_timeout, asio::bind_executor(signals_context, drained)
-        );
+        service.async_drain(options.drain_timeout, asio::bind_executor(signals_context, drained));
     });
     signals_context.run();
 

@@ -61,7 +61,8 @@ auto whole(std::uint64_t least, std::uint64_t most) {
 std::variant<options, leave> read_options(int argc, const char* const* argv) {
     options out;
     CLI::App app{
-        "corogate-server: saves forms and runs their edit checks as coroutine tasks under a limit,\n"
+        "corogate-server: saves forms and runs their edit checks as coroutine tasks under a "
+        "limit,\n"
         "analyses in the background, and says no at once when there is too much to do.",
         "corogate-server"
     };
@@ -89,6 +90,8 @@ std::variant<options, leave> read_options(int argc, const char* const* argv) {
         "threads for the network (default 1)");
     add(app, "--task-duration", out.task_duration, read_duration, duration_wants,
         "length of the simulated tasks of /tasks (default 2s)");
+    add(app, "--task-cpu", out.task_cpu, read_duration, duration_wants,
+        "time for which they compute first (default 0ms)");
     add(app, "--drain-timeout", out.drain_timeout, read_duration, duration_wants,
         "time for admitted work after SIGTERM (default 30s)");
     app.add_option("--data", out.data, "folder of the data file (default: the user's state folder)")
@@ -99,10 +102,8 @@ std::variant<options, leave> read_options(int argc, const char* const* argv) {
         ->type_name("DIR");
     app.add_option("--allow-host", out.allowed_hosts, "a further Host that may change state")
         ->type_name("HOST");
-    app.footer(
-        "Exit status: 0 drained, 2 bad configuration, 3 work was abandoned (it is listed),\n"
-        "128 + signal on a second signal."
-    );
+    app.footer("Exit status: 0 drained, 2 bad configuration, 3 work was abandoned (it is listed),\n"
+               "128 + signal on a second signal.");
 
     try {
         app.parse(argc, argv);

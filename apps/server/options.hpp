@@ -23,7 +23,8 @@ public:
     std::size_t io_threads = 1;
     std::size_t limit = 64;
     std::size_t queue_tasks = 4096;
-    std::chrono::milliseconds task_duration{2000};
+    std::chrono::milliseconds task_duration{2000}; ///< a simulated task waits this long
+    std::chrono::milliseconds task_cpu{0};         ///< and computes this long first
     std::chrono::milliseconds drain_timeout{30000};
     std::filesystem::path data; ///< empty: the user's state folder
     std::vector<std::filesystem::path> studies;

@@ -141,7 +141,7 @@ BOOST_AUTO_TEST_CASE(a_job_may_outlive_its_pool) {
     corogate::job left;
     {
         corogate::task_pool pool(pool_options{}.threads(1));
-        left = std::move(*pool.try_admit(2));
+        left = *pool.try_admit(2);
     }
     BOOST_CHECK_EXCEPTION(left.submit([] {}), system_error, [](const auto& e) {
         return e.code() == errc::stopped;

@@ -47,8 +47,8 @@ edc::result<edc::kri_options> read_site_kri(const json::object& request) {
         if (key == "study" || key == "kind")
             continue;
         if (key == "type") {
-            const auto type =
-                value.is_string() ? edc::kri_type_named(std::string_view(value.get_string()))
+            const auto type = value.is_string()
+                                  ? edc::kri_type_named(std::string_view(value.get_string()))
                                   : std::nullopt;
             if (!type)
                 return edc::error("the type is \"rate\" or \"binary\"", "type");
@@ -68,10 +68,9 @@ edc::result<edc::kri_options> read_site_kri(const json::object& request) {
             const auto* accrual = value.if_object();
             const auto* metric = accrual ? accrual->if_contains("metric") : nullptr;
             const auto* threshold = accrual ? accrual->if_contains("threshold") : nullptr;
-            const auto which =
-                metric && metric->is_string()
-                    ? edc::kri_metric_named(std::string_view(metric->get_string()))
-                    : std::nullopt;
+            const auto which = metric && metric->is_string()
+                                   ? edc::kri_metric_named(std::string_view(metric->get_string()))
+                                   : std::nullopt;
             if (!which || !threshold || !threshold->is_number() || accrual->size() != 2)
                 return edc::error(
                     "accrual has a metric (Numerator, Denominator or Difference) and a threshold",

@@ -162,8 +162,8 @@ asio::awaitable<http::response> get_form(service& with, http::request& from) {
 
 void add_form_routes(http::router& to, service& with) {
     // Admission needs the target alone: n is the number of the form's rules.
-    auto admit =
-        [&with](const http::request& from) -> boost::system::result<corogate::job, http::response> {
+    auto admit = [&with](const http::request& from
+                 ) -> boost::system::result<corogate::job, http::response> {
         const auto target = read_target(with, from);
         if (!target)
             return target.error();

@@ -27,8 +27,10 @@ problem unknown(std::string_view field, std::string_view detail) {
 input<std::string> required_query(const corogate::http::request& from, std::string_view name) {
     const auto value = from.query(name);
     if (!value || value->empty() || value->size() > most_octets) {
-        problem no(400, "invalid-query", value ? "the value has 1 to 200 octets"
-                                               : "a required part of the query is missing");
+        problem no(
+            400, "invalid-query",
+            value ? "the value has 1 to 200 octets" : "a required part of the query is missing"
+        );
         no.field(name).executed(false);
         return no.to_response();
     }

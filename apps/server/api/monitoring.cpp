@@ -56,7 +56,9 @@ std::string metrics(const service& of, const http::server_stats& wire) {
     out.sample(s.running_peak);
     out.family("corogate_waiting_tasks", "gauge", "Admitted tasks that wait for a permit.");
     out.sample(s.waiting);
-    out.family("corogate_reserved_places", "gauge", "Places of jobs whose tasks have not come yet.");
+    out.family(
+        "corogate_reserved_places", "gauge", "Places of jobs whose tasks have not come yet."
+    );
     out.sample(s.reserved);
     out.family("corogate_limit_tasks", "gauge", "Permits: tasks that may run at once.");
     out.sample(s.limit);
@@ -79,15 +81,15 @@ std::string metrics(const service& of, const http::server_stats& wire) {
     out.family("corogate_jobs_total", "counter", "Jobs by kind and by the answer to them.");
     for (const auto& [kind, name] : kinds) {
         out.sample(
-            of.jobs_accepted(kind), fmt::format("kind=\"{}\",outcome=\"accepted\",reason=\"\"", name)
+            of.jobs_accepted(kind),
+            fmt::format("kind=\"{}\",outcome=\"accepted\",reason=\"\"", name)
         );
         for (const auto why : refusals)
             out.sample(
-                of.jobs_refused(kind, why),
-                fmt::format(
-                    "kind=\"{}\",outcome=\"refused\",reason=\"{}\"", name,
-                    corogate::reason_name(why)
-                )
+                of.jobs_refused(kind, why), fmt::format(
+                                                "kind=\"{}\",outcome=\"refused\",reason=\"{}\"",
+                                                name, corogate::reason_name(why)
+                                            )
             );
     }
 

@@ -28,7 +28,11 @@ std::optional<std::size_t> read_count(const http::request& from) {
     return count;
 }
 
-asio::awaitable<void> simulated_task(std::chrono::milliseconds duration) {
+asio::awaitable<void>
+simulated_task(std::chrono::milliseconds cpu, std::chrono::milliseconds duration) {
+    const auto until = std::chrono::steady_clock::now() + cpu;
+    while (std::chrono::steady_clock::now() < until) {
+    }
     asio::steady_timer timer(co_await asio::this_coro::executor, duration);
     co_await timer.async_wait(asio::use_awaitable);
 }
@@ -36,8 +40,8 @@ asio::awaitable<void> simulated_task(std::chrono::milliseconds duration) {
 } // namespace
 
 void add_task_routes(http::router& to, service& with) {
-    auto admit =
-        [&with](const http::request& from) -> boost::system::result<corogate::job, http::response> {
+    auto admit = [&with](const http::request& from
+                 ) -> boost::system::result<corogate::job, http::response> {
         const auto count = read_count(from);
         if (!count) {
             http::problem no(400, "invalid-query", "count is an integer from 1 to 1000000");
@@ -48,9 +52,10 @@ void add_task_routes(http::router& to, service& with) {
     };
     auto answer = [&with](http::request&, corogate::job job) -> asio::awaitable<http::response> {
         const std::size_t count = job.remaining();
+        const auto& settings = with.settings();
         for (std::size_t i = 0; i < count; ++i)
-            job.submit([duration = with.settings().task_duration] {
-                return simulated_task(duration);
+            job.submit([cpu = settings.task_cpu, duration = settings.task_duration] {
+                return simulated_task(cpu, duration);
             });
         boost::json::object body;
         body["message"] = fmt::format("{} tasks submitted successfully", count);
