@@ -38,11 +38,13 @@ http::server_options listen_on(const server::options& from, std::uint16_t port) 
 }
 
 /// What the drain left, a line each; the exit status.
-int report(const corogate::drain_report& left, std::uint64_t completed, std::uint64_t failed) {
+int report(const corogate::drain_report& left, server::service& service) {
+    const auto books = service.pool().stats();
     std::cout
         << fmt::format(
                "corogate-server: drained {} tasks in {:.1f} s; in all {} completed, {} failed",
-               left.finished, std::chrono::duration<double>(left.took).count(), completed, failed
+               left.finished, std::chrono::duration<double>(left.took).count(), books.completed,
+               books.failed
            )
         << std::endl;
     if (left.complete())
@@ -54,6 +56,8 @@ int report(const corogate::drain_report& left, std::uint64_t completed, std::uin
     list(left.abandoned, "tasks that were waiting");
     list(left.still_running, "tasks that were running");
     list(left.unused, "places of requests that had not sent their body");
+    for (const auto& line : service.left_for_next_start(100))
+        std::cerr << "corogate-server: abandoned: " << line << std::endl;
     return 3;
 }
 
@@ -122,8 +126,7 @@ int run(const server::options& options) {
                      )
                   << std::endl;
         auto drained = [&](boost::system::error_code, corogate::drain_report left) {
-            const auto books = service.pool().stats();
-            status = report(left, books.completed, books.failed);
+            status = report(left, service);
             // Answers under way are sent; then nothing of ours is left.
             auto closed = [&](std::size_t cut) {
                 if (cut)

@@ -5,6 +5,7 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/use_future.hpp>
 #include <boost/json.hpp>
 #include <corogate/http/problem.hpp>
 #include <fmt/format.h>
@@ -94,6 +95,15 @@ std::uint64_t service::jobs_refused(job_kind kind, corogate::errc why) const noe
     return counts_[static_cast<std::size_t>(kind)].refused[static_cast<std::size_t>(why)].load(
         std::memory_order_relaxed
     );
+}
+
+std::vector<std::string> service::left_for_next_start(std::size_t most) {
+    std::vector<std::string> lines;
+    for (const auto& form : store_.async_unfinished_forms(0, most, asio::use_future).get())
+        lines.push_back(fmt::format("the checks of form {} (the next start does them)", form.id));
+    for (const auto& job : store_.async_unfinished_jobs(0, most, asio::use_future).get())
+        lines.push_back(fmt::format("{} job {} (the next start runs it)", job.kind, job.id));
+    return lines;
 }
 
 // ---- edit checks ----

@@ -44,6 +44,10 @@ public:
         return pool_.async_drain(timeout, std::forward<Token>(token));
     }
 
+    /// A line for each stored form and job that the next start will take up, at most `most` of
+    /// each. Blocks; not for threads of the pool or of a server.
+    std::vector<std::string> left_for_next_start(std::size_t most);
+
     bool ready() const noexcept { return !draining_ && !store_.failed(); }
     const char* state() const noexcept;
 

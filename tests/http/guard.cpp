@@ -144,6 +144,16 @@ BOOST_AUTO_TEST_CASE(refuses_as_soon_as_it_can) {
     BOOST_TEST(!one.scan("GET / HTTP/1.1\r\nA: b\r\n\r\n")); // stays refused
 }
 
+BOOST_AUTO_TEST_CASE(refuses_by_itself_what_the_parser_would_refuse_too) {
+    const std::string line = "GET / HTTP/1.1\r\n";
+    for (const std::string& field :
+         {std::string("A: \x01"), std::string("A: b\rc"), std::string("A: \0", 4),
+          std::string("A: \x7F"), std::string("A : b"), std::string("A\xFF: b"),
+          std::string("A: b\r\n c"), std::string("A")})
+        BOOST_TEST(scan(line + field + "\r\n\r\n") == 400U);
+    BOOST_TEST(scan(line + "A: \xFF\tb\r\n\r\n") == 0U);
+}
+
 BOOST_AUTO_TEST_CASE(head_of_a_message) {
     const std::vector<http::header_field> host = {{"Host", "example.org:80"}};
     auto head = http::check_head("GET", "http://example.org:80/a?b", 1, host);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <arpa/inet.h>
+#include <cerrno>
 #include <cstdint>
 #include <netinet/in.h>
 #include <stdexcept>
@@ -98,7 +99,8 @@ public:
         return read();
     }
 
-    /// Waits for the server to close and says whether it did so without a further octet.
+    /// Waits for the server to close and says whether it did so without a further octet. A reset
+    /// is no close: it can cost the client an answer.
     bool closed() { return input_.empty() && !receive(); }
 
     /// Tells the server that nothing more comes.
@@ -110,7 +112,9 @@ private:
         const auto got = ::recv(socket_, octets, sizeof octets, 0);
         if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
             throw std::runtime_error("the server says nothing and does not close");
-        if (got <= 0)
+        if (got < 0)
+            throw std::runtime_error("the server reset the connection");
+        if (got == 0)
             return false;
         input_.append(octets, static_cast<std::size_t>(got));
         return true;

@@ -268,18 +268,27 @@ BOOST_AUTO_TEST_CASE(a_handler_that_throws_tells_no_details) {
 BOOST_AUTO_TEST_CASE(a_handler_may_end_on_another_thread) {
     http::server server{http::server_options()};
     asio::thread_pool elsewhere(1);
+    const auto where = [&elsewhere] {
+        return elsewhere.get_executor().running_in_this_thread() ? "elsewhere" : "home";
+    };
     http::router routes;
     const http::handler leave = [&](http::request&) -> asio::awaitable<http::response> {
         const auto executor = elsewhere.get_executor();
         co_await asio::post(asio::bind_executor(executor, asio::use_awaitable));
-        const bool away = executor.running_in_this_thread();
-        co_return http::response::text(200, away ? "away" : "here");
+        co_return http::response::text(200, where());
     };
-    routes.add("GET", "/", leave);
+    const http::handler stay = [&](http::request&) -> asio::awaitable<http::response> {
+        co_return http::response::text(200, where());
+    };
+    routes.add("GET", "/", leave).add("GET", "/stay", stay);
     server.start(std::move(routes));
     raw_client client(server.port());
-    for (int i = 0; i < 50; ++i)
-        BOOST_TEST(client.ask(plain_get).body == "away");
+    for (int i = 0; i < 20; ++i) {
+        // In one piece: nothing but the connection itself brings the second one home.
+        client.send(std::string(plain_get) + "GET /stay HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        BOOST_TEST(client.read().body == "elsewhere");
+        BOOST_TEST(client.read().body == "home");
+    }
 }
 
 // ------------------------------------------------------------------------------------------------
@@ -451,6 +460,19 @@ BOOST_AUTO_TEST_CASE(a_client_that_leaves_in_the_body_returns_its_places) {
     BOOST_TEST(on.handled == 1);
 }
 
+BOOST_AUTO_TEST_CASE(a_bad_body_returns_its_places_before_it_is_answered) {
+    admitting on;
+    raw_client client(on.server.port());
+    const auto bad = client.ask(std::string(post_head) + "Transfer-Encoding: chunked\r\n\r\nx\r\n");
+    BOOST_TEST(bad.status == 400);
+    // The connection of that client still lingers.
+    raw_client other(on.server.port());
+    BOOST_TEST(other.ask(std::string(post_head) + "Content-Length: 1\r\n\r\na").status == 200);
+    client.finish();
+    BOOST_TEST(client.closed());
+    BOOST_TEST(on.handled == 1);
+}
+
 BOOST_AUTO_TEST_CASE(a_hook_that_throws_is_a_500) {
     error_log errors;
     http::server server{http::server_options().on_error(errors.hook())};
@@ -619,26 +641,41 @@ BOOST_AUTO_TEST_CASE(closes_gracefully) {
     BOOST_TEST(close_within(server, 1h) == 0U);
 }
 
-BOOST_AUTO_TEST_CASE(the_backlog_is_answered_before_closing) {
-    http::server server{http::server_options().connections(1)};
-    gate busy;
+BOOST_AUTO_TEST_CASE(what_has_arrived_is_answered_before_closing) {
+    http::server server{http::server_options()};
+    std::promise<void> arrived;
+    std::promise<void> open;
     http::router routes;
-    const http::handler slow = [&busy](http::request&) -> asio::awaitable<http::response> {
-        co_await busy.pass();
+    // Blocks the only thread of the server, which a handler must never do.
+    const http::handler block = [&](http::request&) -> asio::awaitable<http::response> {
+        arrived.set_value();
+        open.get_future().wait();
         co_return http::response::text(200, "done");
     };
-    routes.add("GET", "/slow", slow).add("GET", "/", hello);
+    routes.add("GET", "/block", block).add("GET", "/", hello);
     server.start(std::move(routes));
-    raw_client client(server.port());
-    client.send("GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    busy.wait_for_arrival();
-    // A request that is in the socket when the closing begins is still answered.
-    client.send(plain_get);
+    raw_client idle(server.port());
+    BOOST_TEST(idle.ask(plain_get).status == 200);
+    raw_client blocked(server.port());
+    blocked.send("GET /block HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    arrived.get_future().wait();
+
+    idle.send(plain_get);
+    raw_client in_backlog(server.port());
+    in_backlog.send(plain_get);
+    raw_client silent(server.port()); // in the backlog too; sends only after the close has begun
     auto closing = server.async_close(1h, asio::use_future);
-    busy.open();
-    BOOST_TEST(client.read().body == "done");
-    client.finish();
-    closing.get();
+    open.set_value();
+    for (raw_client* one : {&blocked, &idle, &in_backlog}) {
+        BOOST_TEST(one->read().status == 200);
+        one->finish();
+        BOOST_TEST(one->closed());
+    }
+    const auto last = silent.ask(plain_get);
+    BOOST_TEST(last.status == 200);
+    BOOST_TEST(last.header("Connection") == "close");
+    silent.finish();
+    BOOST_TEST(closing.get() == 0U);
 }
 
 BOOST_AUTO_TEST_CASE(what_does_not_end_by_the_deadline_is_cut_and_counted) {

@@ -104,14 +104,14 @@ void connection::expire(clock::time_point now) {
     timed_out_ = true;
     error_code ignored;
     switch (phase_) {
+    case phase::idle: // a read that has just got the next request is not undone by this
     case phase::head:
-    case phase::body:
-        socket_.cancel(ignored); // the coroutine answers 408
+    case phase::body: // the coroutine answers 408
+        socket_.cancel(ignored);
         break;
     case phase::write:
         socket_.set_option(asio::socket_base::linger(true, 0), ignored); // reset, not FIN
         [[fallthrough]];
-    case phase::idle:
     case phase::linger:
         socket_.close(ignored);
         break;
@@ -128,7 +128,8 @@ void connection::begin_closing() {
         // Its first request may be on the way, and was promised an answer by the accept.
         deadline_ = std::min(deadline_, clock::now() + first_request_while_closing);
     else if (socket_.available(error) == 0)
-        socket_.close(error);
+        // Not closed: the read may have the next request already, though nobody has seen it yet.
+        socket_.cancel(error);
 }
 
 void connection::cut() noexcept {
@@ -166,10 +167,8 @@ asio::awaitable<connection::next> connection::serve_one() {
 
     if (framing_.has_body()) {
         then = co_await read_body();
-        if (then != next::go_on) {
-            job_ = job();
+        if (then != next::go_on)
             co_return then;
-        }
     }
     enter(phase::handler);
     const response answer = co_await call_handler();
@@ -192,8 +191,12 @@ asio::awaitable<connection::next> connection::read_head() {
         enter(phase::head, options.header_time());
     else
         enter(phase::idle, fresh_ ? options.header_time() : options.idle_time());
-    if (on_.closing && input_.empty())
+    if (on_.closing && input_.empty()) {
+        error_code error;
+        if (!fresh_ && socket_.available(error) == 0)
+            co_return next::close;
         begin_closing();
+    }
 
     while (!guard_.scan(input_.view())) {
         if (guard_.refused())
@@ -336,6 +339,7 @@ asio::awaitable<connection::next> connection::read_body() {
             break;
         }
     }
+    job_ = job(); // its places are free before the answer says so
     co_return co_await object(why);
 }
 
@@ -406,7 +410,9 @@ asio::awaitable<std::size_t> connection::read_some() {
     const std::size_t got = co_await socket_.async_read_some(
         asio::mutable_buffers_1(room), asio::redirect_error(asio::use_awaitable, error)
     );
-    if (error)
+    // The deadline may have passed while the read was already done; only a new request, whose
+    // own time begins with it, may still go on.
+    if (error || (timed_out_ && phase_ != phase::idle))
         co_return 0;
     input_.commit(got);
     co_return got;

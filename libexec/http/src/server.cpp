@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/dispatch.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <corogate/http/server.hpp>
@@ -189,8 +190,13 @@ public:
         }
         for (const std::string& host : shared_.options.allowed_hosts())
             shared_.site.allow(host);
-        const auto failed = [this](std::exception_ptr error) { report(error); };
-        asio::co_spawn(first().context, accept_loop(), failed);
+        const auto ended = [this](std::exception_ptr error) {
+            report(error);
+            accepting_ = false;
+            finish_if_closed();
+        };
+        accepting_ = true;
+        asio::co_spawn(first().context, accept_loop(), ended);
         running_ = true;
         for (auto& one : workers_)
             one->start();
@@ -294,7 +300,11 @@ private:
             );
             if (!error) {
                 pause = shortest;
-                launch(on, std::move(socket), remote);
+                try {
+                    launch(on, std::move(socket), remote);
+                } catch (...) { // out of memory: that connection is lost, the listener is not
+                    report(std::current_exception());
+                }
                 continue;
             }
             if (!acceptor_->is_open() || error == asio::error::operation_aborted)
@@ -321,9 +331,9 @@ private:
     }
 
     void launch(detail::worker& on, detail::tcp_socket socket, const tcp::endpoint& remote) {
-        connections_total_.fetch_add(1, std::memory_order_relaxed);
-        connections_open_.fetch_add(1);
         auto made = std::make_unique<detail::connection>(on, std::move(socket), remote.address());
+        connections_total_.fetch_add(1, std::memory_order_relaxed);
+        connections_open_.fetch_add(1); // the connection counts itself out
         const auto failed = [this](std::exception_ptr error) { report(error); };
         asio::co_spawn(on.context, detail::connection::serve(std::move(made)), failed);
     }
@@ -347,7 +357,7 @@ private:
         if (waiting_for_room_)
             asio::post(first().context, [this] { accept_pause_->cancel(); });
         if (closing_ && left == 0)
-            asio::post(first().context, [this] { finish_closing(0); });
+            asio::post(first().context, [this] { finish_if_closed(); });
     }
 
     /// What the kernel has accepted has been promised a look.
@@ -378,10 +388,17 @@ private:
             close_listener();
             closing_ = true;
             for (auto& one : workers_)
-                asio::post(one->context, [on = one.get()] { on->begin_closing(); });
+                asio::dispatch(one->context, [on = one.get()] { on->begin_closing(); });
         }
-        if (connections_open_ == 0 || cut_)
+        if (cut_)
             finish_closing(connections_open_);
+        finish_if_closed();
+    }
+
+    /// The accept loop may hold one more connection, until it has seen the end of the listener.
+    void finish_if_closed() {
+        if (closing_ && !accepting_ && connections_open_ == 0)
+            finish_closing(0);
     }
 
     void cut() {
@@ -416,6 +433,7 @@ private:
     std::atomic<bool> waiting_for_room_{false};
     std::atomic<bool> closing_{false};
     std::atomic<bool> running_{false};
+    bool accepting_ = false;
     bool cut_ = false;
     std::size_t next_ = 0;
     std::mutex closers_mutex_;
