@@ -138,9 +138,21 @@ asio::awaitable<http::response> save_form(service& with, http::request& from, co
     form.saved_at = std::chrono::system_clock::now();
     co_await with.store().async_save_form(form, asio::use_awaitable);
 
-    const auto found = co_await check_form(
-        with, form.id, *target->study, form.form, body->records, std::move(job)
-    );
+    std::vector<finding_record> found;
+    try {
+        found = co_await check_form(
+            with, form.id, *target->study, form.form, body->records, std::move(job)
+        );
+    } catch (const boost::system::system_error& e) {
+        if (e.code() != corogate::errc::abandoned && e.code() != corogate::errc::stopped)
+            throw;
+        http::problem no(
+            503, "abandoned",
+            "The form is stored; the service stopped before its checks had ended, and does them at "
+            "its next start."
+        );
+        co_return no.id(form.id).retryable(false).close().to_response();
+    }
     form.state = form_state::checked;
     json::object answer = describe(form);
     add_findings(answer, found);

@@ -1,5 +1,7 @@
 #include "api/input.hpp"
 
+#include "edc/json_text.hpp"
+
 #include <boost/json.hpp>
 
 namespace json = boost::json;
@@ -38,16 +40,17 @@ input<std::string> required_query(const corogate::http::request& from, std::stri
 }
 
 input<json::object> json_body(const corogate::http::request& from) {
-    json::parse_options bounds;
-    bounds.max_depth = 32;
-    json::error_code ec;
-    json::value body = json::parse(from.body(), ec, {}, bounds);
-    if (ec || !body.is_object()) {
-        problem no(400, "invalid-json", ec ? "the body is not JSON" : "the body is no JSON object");
+    constexpr std::size_t most_levels = 32;
+    auto body = edc::parse_json(from.body(), "the body", most_levels);
+    if (!body || !body->is_object()) {
+        problem no(
+            400, "invalid-json",
+            body ? std::string("the body is no JSON object") : body.error().message()
+        );
         no.executed(false);
         return no.to_response();
     }
-    return std::move(body.get_object());
+    return std::move(body->get_object());
 }
 
 input<std::string> required_text(const json::object& from, std::string_view name) {

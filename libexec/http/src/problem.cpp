@@ -25,6 +25,11 @@ problem& problem::field(std::string_view where) {
     return *this;
 }
 
+problem& problem::id(std::string_view of) {
+    id_ = of;
+    return *this;
+}
+
 problem& problem::executed(bool yes) {
     executed_ = yes ? "true" : "false";
     return *this;
@@ -74,6 +79,8 @@ response problem::to_response() const {
     text("reason", reason_);
     if (!field_.empty())
         text("field", field_);
+    if (!id_.empty())
+        text("id", id_);
     if (!executed_.empty())
         raw("executed", executed_);
     if (retryable_)

@@ -65,11 +65,15 @@ private:
 
     job(std::shared_ptr<detail::pool_core> core, std::size_t places) noexcept
         : core_(std::move(core))
-        , places_(places) {}
+        , places_(places) {
+        core_->job_places(static_cast<std::ptrdiff_t>(places));
+    }
 
     void give_back() noexcept {
-        if (core_)
-            core_->release_unused(std::exchange(places_, 0));
+        if (!core_)
+            return;
+        core_->job_places(-static_cast<std::ptrdiff_t>(places_));
+        core_->release_unused(std::exchange(places_, 0));
     }
 
     std::shared_ptr<detail::pool_core> core_;
@@ -82,12 +86,14 @@ template <typename F>
 void job::submit(F&& task) {
     if (places_ == 0)
         throw boost::system::system_error(errc::job_exhausted);
-    if (core_->stopped())
+    const detail::pool_user user(*core_);
+    if (!user)
         throw boost::system::system_error(errc::stopped);
     using node = detail::typed_task<detail::callable_t<F>, detail::detached_sink>;
     auto* made = new node(std::forward<F>(task), detail::detached_sink());
     --places_;
     core_->submit(made);
+    core_->job_places(-1);
 }
 
 template <std::ranges::sized_range Tasks, typename Token>

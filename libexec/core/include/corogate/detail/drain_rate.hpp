@@ -26,6 +26,9 @@ public:
         ended_then_ = ended;
     }
 
+    /// Nothing to do from now on: the window under way does not count.
+    void pause() noexcept { since_ = {}; }
+
     /// Tasks a second; 0 while unknown.
     double per_second() const noexcept { return per_second_; }
 

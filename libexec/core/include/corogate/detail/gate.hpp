@@ -28,8 +28,10 @@ public:
         for (;;) {
             if (seen & (draining | stopped))
                 return (seen & stopped) ? errc::stopped : errc::draining;
+            if (n > capacity()) // also: such an n must not reach the signed arithmetic
+                return errc::job_too_large;
             if ((seen & waiters) || free_of(seen) < static_cast<std::int64_t>(n))
-                return n > capacity() ? errc::job_too_large : errc::queue_full;
+                return errc::queue_full;
             if (word_.compare_exchange_weak(
                     seen, seen - shifted(static_cast<std::int64_t>(n)), std::memory_order_acq_rel,
                     std::memory_order_relaxed

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <boost/asio/system_executor.hpp>
 #include <corogate/detail/cancellation.hpp>
 #include <corogate/detail/pool_core.hpp>
 #include <corogate/detail/typed_task.hpp>
@@ -8,6 +9,7 @@
 #include <exception>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -111,6 +113,23 @@ struct run_sink {
     void deliver(pool_core& core, outcome<T>&& end) { run->ended(core, index, std::move(end)); }
 };
 
+/// Keeps the pool's executor alive for the length of one call of a job.
+class pool_user {
+public:
+    explicit pool_user(pool_core& core) noexcept
+        : core_(core.enter() ? &core : nullptr) {}
+    pool_user(const pool_user&) = delete;
+    pool_user& operator=(const pool_user&) = delete;
+    ~pool_user() {
+        if (core_)
+            core_->leave();
+    }
+    explicit operator bool() const noexcept { return core_ != nullptr; }
+
+private:
+    pool_core* core_;
+};
+
 /// Starts `job::async_run`. Takes what it needs from the job at initiation.
 template <typename T>
 class initiate_job_run {
@@ -126,12 +145,27 @@ public:
     void operator()(Handler&& handler, Tasks* tasks, std::size_t* places) const {
         using handler_type = std::decay_t<Handler>;
         using node = typed_task<std::ranges::range_value_t<Tasks>, run_sink<T>>;
+        std::optional<pool_user> user;
+        if (core_)
+            user.emplace(*core_);
+        if (!core_ || !*user) { // no executor of ours to complete on
+            outcome<job_result_t<T>> end;
+            end.error = prebuilt_exception(core_ ? errc::stopped : errc::job_exhausted);
+            completion<handler_type, asio::system_executor> late(
+                std::forward<Handler>(handler), asio::system_executor()
+            );
+            if constexpr (std::is_void_v<T>)
+                late.post(std::move(end.error));
+            else
+                late.post(std::move(end.error), job_result_t<T>());
+            return;
+        }
         const auto slot = asio::get_associated_cancellation_slot(handler);
         handler_sink<handler_type, job_result_t<T>> sink(std::forward<Handler>(handler), *core_);
         const auto n = std::ranges::size(*tasks);
-        if (n > *places || core_->stopped()) {
+        if (n > *places) {
             outcome<job_result_t<T>> end;
-            end.error = prebuilt_exception(n > *places ? errc::job_exhausted : errc::stopped);
+            end.error = prebuilt_exception(errc::job_exhausted);
             sink.deliver(*core_, std::move(end));
             return;
         }
@@ -158,6 +192,7 @@ public:
         run.release(); // the last task destroys it
         auto [newest, oldest] = nodes.release();
         core_->submit(newest, oldest);
+        core_->job_places(-static_cast<std::ptrdiff_t>(n));
     }
 
 private:

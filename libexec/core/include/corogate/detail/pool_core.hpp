@@ -100,6 +100,23 @@ public:
 
     bool stopped() const noexcept { return gate_.has(gate::stopped); }
 
+    /// A job may outlive its pool: between `enter` and `leave` the pool's executor is there.
+    bool enter() noexcept {
+        users_.fetch_add(1);
+        if (!stopped())
+            return true;
+        leave();
+        return false;
+    }
+    void leave() noexcept {
+        users_.fetch_sub(1);
+        users_.notify_all();
+    }
+    /// Reserved places that no task has come for; what a drain's report calls unused.
+    void job_places(std::ptrdiff_t n) noexcept {
+        job_places_.fetch_add(static_cast<std::size_t>(n), std::memory_order_relaxed);
+    }
+
     /// Takes a chain of n admitted tasks, linked newest to oldest.
     void submit(task_node* newest, task_node* oldest);
     void submit(task_node* node) { submit(node, node); }
@@ -157,10 +174,15 @@ private:
     void cancel_waiting(cancel_link& link);
     void drop_later(task_list& nodes, errc why);
     std::uint64_t ended() const noexcept;
-    std::uint64_t started() const noexcept;
     pool_stats collect();
 
     void flush();
+    void pass_strand();
+    void drop_done() {
+        if (drops_pending_.fetch_sub(1, std::memory_order_acq_rel) == 1 &&
+            gate_.has(gate::draining))
+            on_strand([this] { check_drained(); });
+    }
 
     // ---- a runner's own thread of control ----
 
@@ -171,6 +193,7 @@ private:
     bool cancelled_before_start(task_node* node) noexcept;
 
     friend class running_task;
+    friend class runner_exit;
 
     const pool_options options_;
     gate gate_;
@@ -203,7 +226,10 @@ private:
 
     std::atomic<std::uint64_t> abandoned_running_{0};
     std::atomic<std::uint64_t> cancelled_at_start_{0};
+    std::atomic<std::uint64_t> stopped_at_start_{0};
     std::atomic<std::size_t> drops_pending_{0};
+    std::atomic<std::size_t> job_places_{0};
+    std::atomic<std::uint32_t> users_{0};
     std::atomic<bool> all_gone_{false};
 
     asio::thread_pool control_;
@@ -217,6 +243,21 @@ private:
 
 /// A task in the hands of a runner. Should the runner's frame be destroyed while the task is
 /// suspended, the permit and the place go back and the submitter learns of it.
+/// Tells the strand that a runner is gone, however its frame ends.
+class runner_exit {
+public:
+    explicit runner_exit(pool_core& core) noexcept
+        : core_(core) {}
+    runner_exit(const runner_exit&) = delete;
+    runner_exit& operator=(const runner_exit&) = delete;
+    ~runner_exit();
+    void permit_returned() noexcept { holds_permit_ = false; }
+
+private:
+    pool_core& core_;
+    bool holds_permit_ = true;
+};
+
 class running_task {
 public:
     running_task(pool_core& core, runner& r, task_node* node) noexcept
@@ -232,12 +273,11 @@ public:
             return;
         forget_link();
         runner_.note_end(true);
-        core_.abandoned_running_.fetch_add(1, std::memory_order_relaxed);
+        core_.abandoned_running_.fetch_add(1, std::memory_order_release);
         core_.gate_.release(1);
         core_.drops_pending_.fetch_add(1, std::memory_order_relaxed);
         node_->drop(core_, errc::abandoned);
         core_.drops_pending_.fetch_sub(1, std::memory_order_release);
-        core_.on_strand([core = &core_] { core->runner_gone(true); });
     }
 
     /// The task has run to its end.
@@ -258,6 +298,10 @@ private:
     runner& runner_;
     task_node* node_;
 };
+
+inline runner_exit::~runner_exit() {
+    core_.on_strand([core = &core_, holds = holds_permit_] { core->runner_gone(holds); });
+}
 
 inline refusal pool_core::make_refusal(errc why) const noexcept {
     const double pace = tasks_per_second_.load(std::memory_order_relaxed);
@@ -361,7 +405,7 @@ inline void pool_core::refuse_later(std::unique_ptr<admission_waiter> waiter, er
     drops_pending_.fetch_add(1, std::memory_order_relaxed);
     asio::post(executor_, [this, why, w = std::move(waiter)] {
         w->refused(*this, why);
-        drops_pending_.fetch_sub(1, std::memory_order_release);
+        drop_done();
     });
 }
 
@@ -417,6 +461,8 @@ inline void pool_core::serve(runner& r) {
     } else {
         --busy_;
         --permits_used_;
+        if (busy_ == 0)
+            pace_.pause(); // an idle time says nothing of the pace
         if (leaving_)
             give(r, nullptr, true);
         else
@@ -462,7 +508,7 @@ inline void pool_core::spawn_runner() {
     ++live_runners_;
     // Posted: co_spawn on the executor one stands on would run the task here and now.
     asio::post(executor_, [this, &r] {
-        auto gone = [this](std::exception_ptr) { on_strand([this] { runner_gone(false); }); };
+        auto gone = [](std::exception_ptr) {}; // runner_exit has told
         asio::co_spawn(
             r.strand, run(r), asio::bind_cancellation_slot(r.signal.slot(), std::move(gone))
         );
@@ -496,7 +542,9 @@ inline void pool_core::publish_hunger() {
 }
 
 inline void pool_core::check_drained() {
-    if (draining_.empty() || gate_.taken() != 0)
+    // busy_: a runner that has not asked yet may still be destroying a callable.
+    if (draining_.empty() || gate_.taken() != 0 || busy_ != 0 ||
+        drops_pending_.load(std::memory_order_acquire) != 0)
         return;
     const auto now = clock::now();
     for (auto& waiter : draining_) {
@@ -520,8 +568,11 @@ inline void pool_core::drain_expired(const drain_waiter* whose) {
     abandoned_ += queue_.size();
     gate_.release(queue_.size());
     drop_later(queue_, errc::abandoned);
-    report.still_running = static_cast<std::size_t>(started() - ended());
-    report.unused = gate_.taken() - report.still_running;
+    report.still_running = static_cast<std::size_t>(
+        accepted_ - abandoned_ - cancelled_ - cancelled_at_start_.load(std::memory_order_acquire) -
+        ended()
+    );
+    report.unused = job_places_.load(std::memory_order_relaxed);
     const auto now = clock::now();
     for (auto& waiter : draining_) {
         report.finished = static_cast<std::size_t>(ended() - waiter->ended_before);
@@ -542,7 +593,7 @@ inline void pool_core::drop_later(task_list& nodes, errc why) {
     drops_pending_.fetch_add(1, std::memory_order_relaxed);
     asio::post(executor_, [this, why, doomed = std::move(doomed)] {
         doomed->clear_and_dispose([this, why](task_node* node) { node->drop(*this, why); });
-        drops_pending_.fetch_sub(1, std::memory_order_release);
+        drop_done();
     });
 }
 
@@ -582,19 +633,10 @@ inline void pool_core::cancel_waiting(cancel_link& link) {
     link.where = cancel_link::place::nowhere;
 }
 
-inline std::uint64_t pool_core::started() const noexcept {
-    std::uint64_t sum = 0;
-    for (const auto& r : runners_)
-        sum += r->progress.load(std::memory_order_acquire) >> 1;
-    return sum;
-}
-
 inline std::uint64_t pool_core::ended() const noexcept {
     std::uint64_t sum = 0;
-    for (const auto& r : runners_) {
-        const auto seen = r->progress.load(std::memory_order_acquire);
-        sum += (seen >> 1) - (seen & 1);
-    }
+    for (const auto& r : runners_)
+        sum += r->look().ended;
     return sum;
 }
 
@@ -603,14 +645,13 @@ inline pool_stats pool_core::collect() {
     pool_stats s;
     std::uint64_t starts = 0;
     std::uint64_t ends = 0;
-    const auto abandoned_running = abandoned_running_.load(std::memory_order_relaxed);
+    const auto abandoned_running = abandoned_running_.load(std::memory_order_acquire);
     std::uint64_t failed = 0;
     for (const auto& r : runners_) {
-        // Failures first: a runner's counts only grow, so no more failures than ends are seen.
-        failed += r->failed.load(std::memory_order_acquire);
-        const auto seen = r->progress.load(std::memory_order_acquire);
-        starts += seen >> 1;
-        ends += (seen >> 1) - (seen & 1);
+        const auto seen = r->look();
+        failed += seen.failed;
+        starts += seen.started;
+        ends += seen.ended;
     }
     s.accepted = accepted_;
     s.refused = refused_.load(std::memory_order_relaxed);
@@ -619,8 +660,9 @@ inline pool_stats pool_core::collect() {
     s.failed = failed - abandoned_running;
     s.completed = ends - failed;
     s.cancelled = cancelled_ + cancelled_at_start_.load(std::memory_order_acquire);
-    s.abandoned = abandoned_ + abandoned_running;
-    s.waiting = static_cast<std::size_t>(accepted_ - starts - s.cancelled - abandoned_);
+    const auto abandoned_before = abandoned_ + stopped_at_start_.load(std::memory_order_acquire);
+    s.abandoned = abandoned_before + abandoned_running;
+    s.waiting = static_cast<std::size_t>(accepted_ - starts - s.cancelled - abandoned_before);
     s.running_peak = busy_peak_;
     s.waiting_submitters = door_.size();
     s.permits_used = permits_used_;
@@ -699,6 +741,9 @@ inline void pool_core::stop_and_join() {
             all_gone_.notify_all();
         }
     });
+    for (auto n = users_.load(); n != 0; n = users_.load())
+        users_.wait(n);
+    pass_strand(); // what they pushed has been dropped
     all_gone_.wait(false, std::memory_order_acquire);
     // The pool's run queue is first in, first out: behind the drops stand the completions they
     // post.
@@ -712,6 +757,13 @@ inline void pool_core::stop_and_join() {
     control_.join();
     runners_.clear(); // their strands belong to the pool's context
     pool_.reset();
+}
+
+inline void pool_core::pass_strand() {
+    std::promise<void> passed;
+    auto reached = passed.get_future();
+    on_strand([&passed] { passed.set_value(); });
+    reached.wait();
 }
 
 inline void pool_core::flush() {
@@ -767,6 +819,7 @@ inline bool pool_core::cancelled_before_start(task_node* node) noexcept {
 }
 
 inline asio::awaitable<void> pool_core::run(runner& r) {
+    runner_exit exit(*this);
     co_await asio::this_coro::reset_cancellation_state(asio::enable_terminal_cancellation());
     r.must_ask = true;
     r.budget.begin(clock::now());
@@ -777,8 +830,10 @@ inline asio::awaitable<void> pool_core::run(runner& r) {
             if (!node) {
                 if (r.box.load(std::memory_order_acquire) != runner::letter::answered)
                     co_await answer(r);
-                if (r.leave)
+                if (r.leave) {
+                    exit.permit_returned();
                     break;
+                }
                 node = r.given;
                 r.budget.begin(clock::now());
                 if (!node) {
@@ -796,12 +851,26 @@ inline asio::awaitable<void> pool_core::run(runner& r) {
                 continue;
             }
         }
+        if (stopped()) { // the stop has passed this runner's strand before the task was here
+            stopped_at_start_.fetch_add(1, std::memory_order_release);
+            if (node->link) {
+                r.current = nullptr;
+                node->link->running.store(nullptr, std::memory_order_relaxed);
+            }
+            gate_.release(1);
+            node->drop(*this, errc::stopped);
+            r.must_ask = true;
+            continue;
+        }
         {
             running_task task(*this, r, node);
             if (node->how() == task_node::form::plain) {
                 node->run_plain();
             } else {
                 co_await node->run_coroutine();
+                // A task may end on a thread of another context.
+                if (!r.strand.running_in_this_thread())
+                    co_await asio::post(r.strand, asio::use_awaitable);
                 // What the task did to its cancellation state must not reach the next one.
                 co_await asio::this_coro::reset_cancellation_state(
                     asio::enable_terminal_cancellation()

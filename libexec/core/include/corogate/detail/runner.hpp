@@ -47,7 +47,20 @@ struct alignas(64) runner {
 
     // One writer, read by the control strand: starts << 1 | running.
     std::atomic<std::uint64_t> progress{0};
+    // failures << 1 | the last one may not be in `progress` yet.
     std::atomic<std::uint64_t> failed{0};
+    struct counts {
+        std::uint64_t started, ended, failed;
+    };
+    /// As of one point in the runner's time. Any thread.
+    counts look() const noexcept {
+        for (;;) {
+            const auto p = progress.load(std::memory_order_acquire);
+            const auto f = failed.load(std::memory_order_acquire);
+            if (progress.load(std::memory_order_relaxed) == p)
+                return {p >> 1, (p >> 1) - (p & 1), (f >> 1) - (p & f & 1)};
+        }
+    }
 
     /// `resume` is moved out first: the runner may ask again before post returns.
     void resume_by_post() {
@@ -55,11 +68,13 @@ struct alignas(64) runner {
     }
 
     void note_start() noexcept {
+        if (const auto f = failed.load(std::memory_order_relaxed); f & 1)
+            failed.store(f - 1, std::memory_order_release);
         progress.store(progress.load(std::memory_order_relaxed) + 3, std::memory_order_release);
     }
     void note_end(bool with_exception) noexcept {
         if (with_exception)
-            failed.store(failed.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+            failed.store(failed.load(std::memory_order_relaxed) + 3, std::memory_order_release);
         progress.store(progress.load(std::memory_order_relaxed) - 1, std::memory_order_release);
     }
 };

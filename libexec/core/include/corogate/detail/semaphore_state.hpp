@@ -57,6 +57,12 @@ public:
         , word_(shifted(permits))
         , permits_(permits) {}
 
+    ~semaphore_state() {
+        waiters_.clear_and_dispose([](permit_waiter* w) { permit_waiter_ptr(w, false); });
+    }
+    semaphore_state(const semaphore_state&) = delete;
+    semaphore_state& operator=(const semaphore_state&) = delete;
+
     const boost::asio::any_io_executor& executor() const noexcept { return executor_; }
     std::size_t permits() const noexcept { return permits_; }
     std::size_t available() const noexcept {
@@ -133,7 +139,8 @@ private:
     struct grant_operation {
         std::shared_ptr<semaphore_state> state;
         void operator()() const {
-            state->grant_pending_.store(false, std::memory_order_release);
+            // Read-modify-write: pairs with the exchange of a releaser that left its permit to us.
+            state->grant_pending_.exchange(false, std::memory_order_acq_rel);
             state->grant();
         }
     };

@@ -39,16 +39,14 @@ private:
 /// A task whose submitter waits at the door.
 class waiting_task final : public admission_waiter {
 public:
-    explicit waiting_task(task_node* task) noexcept
-        : admission_waiter(1)
-        , task_(task) {
-        link = task->link;
+    explicit waiting_task(cancel_link_ptr slot_link) noexcept
+        : admission_waiter(1) {
+        link = std::move(slot_link);
     }
-    void admitted(pool_core& core) override { core.submit_from_door(task_); }
-    void refused(pool_core& core, errc why) override { task_->drop(core, why); }
+    void admitted(pool_core& core) override { core.submit_from_door(task); }
+    void refused(pool_core& core, errc why) override { task->drop(core, why); }
 
-private:
-    task_node* task_;
+    task_node* task = nullptr;
 };
 
 /// The handler type that `asio::detached` makes.
@@ -68,37 +66,68 @@ public:
     void operator()(Handler&& handler, F&& task) const {
         using callable = callable_t<F>;
         using result = task_result_t<callable>;
-        using handler_type = std::decay_t<Handler>;
-        if constexpr (std::is_same_v<handler_type, detached_handler>) {
-            start(
-                new typed_task<callable, detached_sink>(std::forward<F>(task), detached_sink()),
-                core_->reserve(1)
-            );
-        } else {
-            using sink = handler_sink<handler_type, result>;
-            const auto slot = asio::get_associated_cancellation_slot(handler);
-            const auto no = core_->reserve(1);
-            auto* node = new typed_task<callable, sink>(
-                std::forward<F>(task), sink(std::forward<Handler>(handler), *core_)
-            );
+        const auto slot = asio::get_associated_cancellation_slot(handler);
+        auto sink = make_sink<result>(std::forward<Handler>(handler));
+        using sink_type = decltype(sink);
+        const auto no = core_->reserve(1);
+        const bool waits =
+            no && *no == errc::queue_full && core_->options().overflow() == overflow_policy::wait;
+        if (no && !waits) {
+            core_->count_refused(1);
+            refuse<result>(std::move(sink), prebuilt_exception(*no));
+            return;
+        }
+        std::optional<place_guard> place;
+        if (!no)
+            place.emplace(*core_);
+        std::unique_ptr<task_node> node;
+        std::unique_ptr<waiting_task> waiter;
+        try {
+            cancel_link_ptr link;
             if (slot.is_connected()) {
-                node->link = new cancel_link;
-                cancel_through(slot, core_, node->link);
+                link.reset(new cancel_link);
+                cancel_through(slot, core_, link);
             }
-            start(node, no);
+            if (waits)
+                waiter = std::make_unique<waiting_task>(link);
+            node = std::make_unique<typed_task<callable, sink_type>>(
+                std::forward<F>(task), std::move(sink)
+            );
+            node->link = std::move(link);
+        } catch (...) { // the callable could not be moved in: an error like the task's own
+            place.reset();
+            refuse<result>(std::move(sink), std::current_exception());
+            return;
+        }
+        if (waits) {
+            waiter->task = node.release();
+            core_->wait_at_door(std::move(waiter));
+        } else {
+            place->used();
+            core_->submit(node.release());
         }
     }
 
 private:
-    void start(task_node* node, std::optional<errc> no) const {
-        if (!no) {
-            core_->submit(node);
-        } else if (*no == errc::queue_full &&
-                   core_->options().overflow() == overflow_policy::wait) {
-            core_->wait_at_door(std::make_unique<waiting_task>(node));
+    template <typename T, typename Handler>
+    auto make_sink(Handler&& handler) const {
+        if constexpr (std::is_same_v<std::decay_t<Handler>, detached_handler>)
+            return detached_sink();
+        else
+            return handler_sink<std::decay_t<Handler>, T>(std::forward<Handler>(handler), *core_);
+    }
+
+    template <typename T, typename Sink>
+    void refuse(Sink&& sink, const std::exception_ptr& why) const {
+        if constexpr (std::is_same_v<std::decay_t<Sink>, detached_sink>) {
+            // The error handler is the user's: not on the submitter's stack.
+            asio::post(core_->executor(), [core = core_.get(), why] {
+                core->errors().report(why);
+            });
         } else {
-            core_->count_refused(1);
-            node->drop(*core_, *no);
+            outcome<T> end;
+            end.error = why;
+            sink.deliver(*core_, std::move(end));
         }
     }
 

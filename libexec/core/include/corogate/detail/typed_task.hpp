@@ -115,8 +115,9 @@ public:
     using traits = task_traits<F>;
     using result = task_result_t<F>;
 
+    /// The sink is moved from last: where making the callable throws, it can still be told.
     template <typename G>
-    typed_task(G&& callable, Sink sink)
+    typed_task(G&& callable, Sink&& sink)
         : task_node(traits::coroutine ? form::coroutine : form::plain)
         , callable_(untaken<std::remove_cvref_t<G>>::get(std::forward<G>(callable)))
         , sink_(std::move(sink)) {}

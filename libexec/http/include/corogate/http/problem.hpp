@@ -27,6 +27,8 @@ public:
     problem& title(std::string_view words);
     /// Which part of the request is meant: `count`, `/datasets/VS/0/VSDTC`.
     problem& field(std::string_view where);
+    /// The resource that is there all the same: a form that was stored and not checked.
+    problem& id(std::string_view of);
     /// Whether anything of the request was carried out. Left out where not set.
     problem& executed(bool yes);
     problem& executed_unknown();
@@ -49,6 +51,7 @@ private:
     std::string type_;
     std::string title_;
     std::string field_;
+    std::string id_;
     std::string executed_;
     std::optional<bool> retryable_;
     std::optional<std::chrono::milliseconds> retry_after_;
