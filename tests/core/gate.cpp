@@ -24,6 +24,13 @@ BOOST_AUTO_TEST_CASE(more_than_everything_is_told_apart_from_full) {
     BOOST_TEST((g.reserve(10) == errc::queue_full));
 }
 
+BOOST_AUTO_TEST_CASE(an_absurd_number_is_too_large_and_not_negative) {
+    gate g(10);
+    BOOST_TEST((g.reserve(std::size_t(-1)) == errc::job_too_large));
+    BOOST_TEST((g.reserve(std::size_t(1) << 63) == errc::job_too_large));
+    BOOST_TEST(g.taken() == 0u);
+}
+
 BOOST_AUTO_TEST_CASE(a_newcomer_does_not_overtake_a_waiter) {
     gate g(2);
     g.set(gate::waiters);

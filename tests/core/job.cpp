@@ -148,6 +148,33 @@ BOOST_AUTO_TEST_CASE(a_job_may_outlive_its_pool) {
     });
 }
 
+BOOST_AUTO_TEST_CASE(a_run_of_a_job_without_a_pool_is_an_error_and_completes) {
+    std::vector<std::function<int()>> one(1, [] { return 1; });
+    corogate::job empty;
+    BOOST_CHECK_EXCEPTION(
+        empty.async_run(one, asio::use_future).get(), system_error,
+        [](const auto& e) { return e.code() == errc::job_exhausted; }
+    );
+    corogate::job left;
+    {
+        corogate::task_pool pool(pool_options{}.threads(1));
+        left = *pool.try_admit(1);
+    }
+    BOOST_CHECK_EXCEPTION(
+        left.async_run(one, asio::use_future).get(), system_error,
+        [](const auto& e) { return e.code() == errc::stopped; }
+    );
+}
+
+BOOST_AUTO_TEST_CASE(a_drain_past_its_deadline_names_the_places_no_task_came_for) {
+    corogate::task_pool pool(pool_options{}.threads(1));
+    auto admitted = pool.try_admit(3);
+    const auto report = pool.async_drain(0s, asio::use_future).get();
+    BOOST_TEST(report.unused == 3u);
+    BOOST_TEST(report.still_running == 0u);
+    BOOST_TEST(!report.complete());
+}
+
 BOOST_AUTO_TEST_CASE(cancelling_a_run_cancels_its_waiting_and_its_running_tasks) {
     corogate::task_pool pool(pool_options{}.threads(2).limit(2).queue_tasks(100));
     asio::cancellation_signal signal;

@@ -299,6 +299,49 @@ BOOST_AUTO_TEST_CASE(a_refusal_arrives_by_post_and_leaves_the_callable_alone) {
     at.gate.open();
 }
 
+BOOST_AUTO_TEST_CASE(a_detached_refusal_is_not_reported_on_the_submitters_stack) {
+    std::promise<std::thread::id> reported;
+    turnstile gate;
+    corogate::task_pool pool(pool_options{}.threads(1).limit(1).queue_tasks(0).on_error(
+        [&](std::exception_ptr) { reported.set_value(std::this_thread::get_id()); }
+    ));
+    auto task = [&] { return gate.pass(); };
+    pool.async_submit(task, asio::detached);
+    pool.async_submit([] {}, asio::detached);
+    BOOST_TEST((reported.get_future().get() != std::this_thread::get_id()));
+    gate.open();
+}
+
+BOOST_AUTO_TEST_CASE(a_callable_that_cannot_be_moved_in_is_the_submitters_error_and_costs_no_place
+) {
+    struct fragile {
+        fragile() = default;
+        fragile(const fragile&) { throw std::runtime_error("copy"); }
+        int operator()() { return 1; }
+    };
+    corogate::task_pool pool(pool_options{}.threads(1).limit(1).queue_tasks(0));
+    const fragile task;
+    BOOST_CHECK_THROW(pool.async_submit(task, asio::use_future).get(), std::runtime_error);
+    BOOST_CHECK_THROW((void)pool.try_submit(task), std::runtime_error);
+    BOOST_TEST(pool.async_submit([] { return 2; }, asio::use_future).get() == 2);
+    check_books(quiet(pool));
+}
+
+BOOST_AUTO_TEST_CASE(a_task_that_ends_on_a_foreign_thread_leaves_its_runner_at_home) {
+    corogate::task_pool pool(pool_options{}.threads(1).limit(1));
+    asio::thread_pool elsewhere(1);
+    for (int i = 0; i < 100; ++i) {
+        auto wanders = [&]() -> asio::awaitable<void> {
+            co_await asio::post(asio::bind_executor(elsewhere, asio::use_awaitable));
+        };
+        auto where = [&] { return pool.get_executor().running_in_this_thread(); };
+        auto gone = pool.async_submit(wanders, asio::use_future);
+        auto home = pool.async_submit(where, asio::use_future);
+        gone.get();
+        BOOST_TEST_REQUIRE(home.get());
+    }
+}
+
 BOOST_AUTO_TEST_CASE(wait_suspends_the_submitter_until_a_place_is_free) {
     full at(pool_options{}.threads(2).limit(2).queue_tasks(1).overflow(overflow_policy::wait));
     std::atomic<int> ran{0};
