@@ -120,11 +120,6 @@ int run(const server::options& options) {
     signals.async_wait([&](boost::system::error_code, int) {
         // The second one ends the process as it would have without us.
         signals.async_wait([](boost::system::error_code, int again) { std::_Exit(128 + again); });
-        std::cout << fmt::format(
-                         "corogate-server: draining, for {} s at most",
-                         std::chrono::duration<double>(options.drain_timeout).count()
-                     )
-                  << std::endl;
         auto drained = [&](boost::system::error_code, corogate::drain_report left) {
             status = report(left, service);
             // Answers under way are sent; then nothing of ours is left.
@@ -137,6 +132,12 @@ int run(const server::options& options) {
             front.async_close(5s, asio::bind_executor(signals_context, closed));
         };
         service.async_drain(options.drain_timeout, asio::bind_executor(signals_context, drained));
+        // Said when it is so: whoever reads the line finds a server that takes nothing.
+        std::cout << fmt::format(
+                         "corogate-server: draining, for {} s at most",
+                         std::chrono::duration<double>(options.drain_timeout).count()
+                     )
+                  << std::endl;
     });
     signals_context.run();
 

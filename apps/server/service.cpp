@@ -189,6 +189,8 @@ asio::awaitable<void> service::take_up_forms() {
         const auto forms = co_await store_.async_unfinished_forms(after, page, asio::use_awaitable);
         for (const auto& form : forms) {
             after = form.sequence;
+            if (after > store_.last_earlier_form())
+                co_return; // requests of this process look after themselves
             const edc::study* study = studies_.find(form.study);
             if (!study || !study->has_form(form.form)) {
                 std::clog << "corogate-server: form " << form.id << " of study " << form.study
@@ -203,6 +205,11 @@ asio::awaitable<void> service::take_up_forms() {
             }
             const auto n = study->rules_of(form.form).size();
             auto job = co_await pool_.async_admit(n, asio::use_awaitable);
+            if (!job && job.error().reason() == corogate::errc::job_too_large) {
+                std::clog << "corogate-server: form " << form.id
+                          << " stays unchecked: limit and queue are too small for its rules\n";
+                continue;
+            }
             if (!job)
                 co_return; // draining: the next process does it
             auto data = std::make_shared<const edc::study_case>(std::move(*records));
@@ -220,6 +227,8 @@ asio::awaitable<void> service::take_up_jobs() {
         const auto jobs = co_await store_.async_unfinished_jobs(after, page, asio::use_awaitable);
         for (const auto& job : jobs) {
             after = job.sequence;
+            if (after > store_.last_earlier_job())
+                co_return;
             auto place = co_await pool_.async_admit(1, asio::use_awaitable);
             if (!place)
                 co_return;

@@ -295,6 +295,12 @@ store::open(const std::filesystem::path& dir, const durable::database_options& o
     durable::migrate(db, schema);
     // The file is ours alone: what is marked as running was running in a process that has died.
     requeued_ = db.run("UPDATE job SET state=0, started_at=NULL, progress_done=0 WHERE state=1");
+    const auto last = [&db](const char* sql) {
+        auto row = db.query(sql);
+        return row.step() ? row.integer(0) : 0;
+    };
+    last_earlier_form_ = last("SELECT coalesce(max(seq),0) FROM form");
+    last_earlier_job_ = last("SELECT coalesce(max(seq),0) FROM job");
     return db;
 }
 

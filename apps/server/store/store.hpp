@@ -125,6 +125,10 @@ public:
 
     /// Jobs that opening the file found running and set back to queued.
     [[nodiscard]] std::int64_t requeued() const noexcept { return requeued_; }
+    /// Sequence numbers of the last form and of the last job that an earlier process left in the
+    /// file; 0: none. What comes after them is this process's own.
+    [[nodiscard]] std::int64_t last_earlier_form() const noexcept { return last_earlier_form_; }
+    [[nodiscard]] std::int64_t last_earlier_job() const noexcept { return last_earlier_job_; }
     [[nodiscard]] const std::filesystem::path& file() const noexcept { return file_; }
     /// True once only a restart helps. For readiness.
     [[nodiscard]] bool failed() const noexcept { return thread_.failed(); }
@@ -136,6 +140,8 @@ private:
 
     std::filesystem::path file_;
     std::int64_t requeued_ = 0;
+    std::int64_t last_earlier_form_ = 0;
+    std::int64_t last_earlier_job_ = 0;
     corogate::durable::store_thread thread_; // last: opening sets the others
 };
 

@@ -251,4 +251,38 @@ BOOST_AUTO_TEST_CASE(a_job_that_a_crash_interrupted_runs_again_at_start) {
     }
 }
 
+BOOST_AUTO_TEST_CASE(what_this_process_accepted_is_not_taken_up_a_second_time) {
+    testing::scratch_dir data;
+    {
+        server::store earlier(data.path());
+        server::job_record job;
+        job.id = "j-1";
+        job.kind = "site-kri";
+        job.study = "DEMO";
+        job.request = R"({"study":"DEMO","kind":"site-kri"})";
+        earlier.async_create_job(job, asio::use_future).get();
+        BOOST_TEST(earlier.last_earlier_job() == 0);
+    }
+    server::options one_at_a_time;
+    one_at_a_time.limit = 1;
+    one_at_a_time.task_duration = std::chrono::hours(1);
+    app::local_server local(
+        edc::load_catalogue({}, std::nullopt).value(), data.path(), one_at_a_time
+    );
+    BOOST_TEST(local.service().store().last_earlier_job() == 1);
+    BOOST_TEST(app::post(local.port(), "/tasks").status == 200);
+    const auto fresh =
+        app::post(local.port(), "/v1/analyses", R"({"study":"DEMO","kind":"site-kri"})");
+    BOOST_TEST(fresh.status == 202);
+    // A start takes up what is unfinished while requests come in already.
+    local.service().recover();
+    app::ask_until(local.port(), "/metrics", [](const app::reply& got) {
+        return app::metric(got.body, "corogate_tasks_accepted_total") >= 3;
+    });
+    const auto left =
+        local.service().async_drain(std::chrono::milliseconds(1), asio::use_future).get();
+    BOOST_TEST(left.still_running == 1U); // the task
+    BOOST_TEST(left.abandoned == 2U);     // j-1 and the fresh one, once
+}
+
 BOOST_AUTO_TEST_SUITE_END()

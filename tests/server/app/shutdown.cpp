@@ -54,6 +54,13 @@ public:
                 throw std::runtime_error("the server accepts nothing more");
     }
 
+    /// Waits until `count` more forms were saved.
+    void saved(std::size_t count) {
+        for (std::size_t i = 0; i < count; ++i)
+            if (!saved_.try_acquire_for(app::longest_wait))
+                throw std::runtime_error("the server saves nothing more");
+    }
+
     /// From now on a broken connection is no surprise.
     void about_to_kill() { killed_ = true; }
 
@@ -117,6 +124,7 @@ private:
         } else if (got.status == 200) {
             auto form = app::object_of(got);
             to.forms[app::text_of(form, "id")] = form.at("findings");
+            saved_.release();
         } else {
             if (got.status != 0 || !killed_)
                 to.wrong.push_back("status " + std::to_string(got.status) + ": " + got.body);
@@ -129,6 +137,7 @@ private:
     std::vector<tally> tallies_;
     const std::string body_;
     std::counting_semaphore<> accepted_{0};
+    std::counting_semaphore<> saved_{0};
     std::atomic<bool> killed_{false};
     std::vector<std::thread> threads_;
 };
@@ -184,6 +193,7 @@ BOOST_AUTO_TEST_CASE(a_drain_under_load_loses_nothing) {
     held_save held(server.port()); // so that the drain lasts as long as this test looks at it
     load clients(server.port());
     clients.accepted(150);
+    clients.saved(20);
     server.signal(SIGTERM);
     server.line_with("draining");
     auto answered = clients.join();
@@ -365,7 +375,8 @@ BOOST_AUTO_TEST_CASE(kill_9_loses_nothing_that_was_answered) {
         app::server_process server(data.path(), options);
         BOOST_TEST(missing_forms(server.port(), forms) == 0U, "round " << round);
         load clients(server.port());
-        clients.accepted(60);
+        clients.accepted(40);
+        clients.saved(5);
         clients.about_to_kill();
         server.signal(SIGKILL);
         BOOST_TEST(server.wait() == -SIGKILL);
