@@ -58,12 +58,12 @@ public:
         return word_.fetch_add(shifted(static_cast<std::int64_t>(n)), std::memory_order_acq_rel);
     }
 
-    void set(flag which) noexcept { word_.fetch_or(which, std::memory_order_acq_rel); }
+    void set(flag which) noexcept { word_.fetch_or(which, std::memory_order_seq_cst); }
     void clear(flag which) noexcept {
         word_.fetch_and(~static_cast<std::uint64_t>(which), std::memory_order_acq_rel);
     }
     bool has(std::uint64_t which) const noexcept {
-        return (word_.load(std::memory_order_acquire) & which) != 0;
+        return (word_.load(std::memory_order_seq_cst) & which) != 0;
     }
 
     /// Places taken: tasks reserved, waiting or running.

@@ -598,13 +598,15 @@ inline void pool_core::drop_later(task_list& nodes, errc why) {
 }
 
 inline void pool_core::cancel(cancel_link_ptr link, asio::cancellation_type type) {
-    on_strand([self = shared_from_this(), link = std::move(link), type] {
+    // Not shared_from_this: what stands in our own strand must not keep us alive. The caller holds
+    // the core, and a stopped core runs nothing that is queued.
+    on_strand([this, link = std::move(link), type] {
         link->requested.store(true, std::memory_order_seq_cst);
-        self->pump();
-        self->cancel_waiting(*link);
-        self->pump();
+        pump();
+        cancel_waiting(*link);
+        pump();
         if (runner* r = link->running.load(std::memory_order_seq_cst))
-            asio::post(r->strand, [self, r, link, type] {
+            asio::post(r->strand, [r, link, type] {
                 if (r->current == link.get())
                     r->signal.emit(type);
             });
@@ -741,6 +743,7 @@ inline void pool_core::stop_and_join() {
             all_gone_.notify_all();
         }
     });
+    pass_strand(); // the stop may have been queued: only behind it does nobody enter any more
     for (auto n = users_.load(); n != 0; n = users_.load())
         users_.wait(n);
     pass_strand(); // what they pushed has been dropped
