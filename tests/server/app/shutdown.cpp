@@ -193,7 +193,7 @@ BOOST_AUTO_TEST_CASE(a_drain_under_load_loses_nothing) {
     held_save held(server.port()); // so that the drain lasts as long as this test looks at it
     load clients(server.port());
     clients.accepted(150);
-    clients.saved(20);
+    clients.saved(10);
     server.signal(SIGTERM);
     server.line_with("draining");
     auto answered = clients.join();
