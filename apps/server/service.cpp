@@ -176,6 +176,8 @@ void service::recover() {
             std::rethrow_exception(error);
         } catch (const std::exception& e) {
             std::clog << "corogate-server: cannot take up earlier work: " << e.what() << '\n';
+        } catch (...) {
+            std::clog << "corogate-server: cannot take up earlier work\n";
         }
     };
     asio::co_spawn(pool_.get_executor(), take_up_forms(), report);

@@ -35,6 +35,7 @@ BOOST_AUTO_TEST_CASE(a_newcomer_does_not_overtake_a_waiter) {
     gate g(2);
     g.set(gate::waiters);
     BOOST_TEST((g.reserve(1) == errc::queue_full));
+    BOOST_TEST(!g.reserve(0).has_value()); // takes nothing from anybody
     BOOST_TEST(g.reserve_for_waiter(1));
     g.clear(gate::waiters);
     BOOST_TEST(!g.reserve(1).has_value());

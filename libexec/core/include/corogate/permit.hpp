@@ -11,7 +11,9 @@ class semaphore;
 /// The right to run one thing now. Gives itself back when it is destroyed.
 ///
 /// Movable, not copyable; may be moved to another thread and may outlive the semaphore it came
-/// from. Releasing never throws and allocates nothing.
+/// from. Releasing never throws. Where nobody waits it is one atomic addition; where somebody does,
+/// it posts that one's completion, which allocates as Asio does (out of memory there ends the
+/// process).
 class permit {
 public:
     /// An empty permit: no right.

@@ -47,7 +47,12 @@ namespace corogate {
 ///
 /// Destructor: stops the pool. What waits completes with `errc::stopped`, what runs is cancelled
 /// (terminal) and awaited: a task that neither ends nor answers cancellation keeps the destructor
-/// waiting. To lose nothing, await `async_drain` first.
+/// waiting. Two things it may drop: completions whose executor wraps the pool's own (a strand over
+/// it), and what a completion handler posts or submits meanwhile. To lose nothing, await
+/// `async_drain` first.
+///
+/// A task leaves nothing running on its own executor when it ends: a handler that is busy there
+/// delays the runner's next task. The result type moves without throwing, and `T()` does not throw.
 class task_pool {
 public:
     using executor_type = detail::pool_core::pool_executor;
@@ -81,7 +86,8 @@ public:
 
     /// The same, with the overflow policy: where that is `wait`, completes when the places are
     /// free. Signature `void(boost::system::result<job, refusal>)`. Waiting callers are served
-    /// first come, first served, and no newcomer overtakes them.
+    /// first come, first served, and once one is counted in `stats().waiting_submitters` no
+    /// newcomer overtakes it.
     template <typename Token>
     auto async_admit(std::size_t n, Token&& token);
 

@@ -30,6 +30,8 @@ public:
                 return (seen & stopped) ? errc::stopped : errc::draining;
             if (n > capacity()) // also: such an n must not reach the signed arithmetic
                 return errc::job_too_large;
+            if (n == 0) // nothing to wait for
+                return std::nullopt;
             if ((seen & waiters) || free_of(seen) < static_cast<std::int64_t>(n))
                 return errc::queue_full;
             if (word_.compare_exchange_weak(

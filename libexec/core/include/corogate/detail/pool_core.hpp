@@ -33,7 +33,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <future>
-#include <limits>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -68,7 +67,7 @@ public:
 ///
 /// At most one runner is on its way at a time (`waking_`): it sets the next one in motion when it
 /// has got a task, so that a burst of short tasks does not start a runner for each.
-class pool_core : public std::enable_shared_from_this<pool_core> {
+class pool_core {
 public:
     using pool_executor = asio::thread_pool::executor_type;
     using clock = std::chrono::steady_clock;
@@ -109,8 +108,8 @@ public:
         return false;
     }
     void leave() noexcept {
-        users_.fetch_sub(1);
-        users_.notify_all();
+        if (users_.fetch_sub(1) == 1 && stopped())
+            users_.notify_all();
     }
     /// Reserved places that no task has come for; what a drain's report calls unused.
     void job_places(std::ptrdiff_t n) noexcept {

@@ -145,7 +145,8 @@ private:
         }
     };
 
-    /// Room for the one grant operation that can be pending, so that release allocates nothing.
+    /// Room for the one grant operation that can be pending, so that entering the strand allocates
+    /// nothing.
     template <typename T>
     class grant_allocator {
     public:

@@ -57,6 +57,11 @@ struct task_signature {
         "the result of a task is default constructible (for the completion of a failed one) and "
         "movable"
     );
+    static_assert(
+        std::is_nothrow_move_constructible_v<T> && std::is_nothrow_move_assignable_v<T>,
+        "the result of a task moves without throwing: on its way to the submitter nobody could be "
+        "told"
+    );
     using type = void(std::exception_ptr, T);
 };
 template <>
