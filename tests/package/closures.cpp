@@ -14,7 +14,10 @@ asio::awaitable<int> caller(corogate::task_pool& pool, std::shared_ptr<int> form
     auto operation = pool.async_submit([form] { return *form; }, asio::deferred);
     co_return co_await std::move(operation)(asio::use_awaitable);
 #elif defined(NAMED)
+    // [take]
     auto check = [form] { return *form; };
-    co_return co_await pool.async_submit(corogate::take(check), asio::use_awaitable);
+    const int report = co_await pool.async_submit(corogate::take(check), asio::use_awaitable);
+    // [take]
+    co_return report;
 #endif
 }
