@@ -58,8 +58,8 @@ public:
         return job_ && job_->over.load(std::memory_order_relaxed) != 0;
     }
 
-    /// An operation that lets other work of the pool's threads have a turn: `co_await here.yield()`.
-    /// The task keeps its permit.
+    /// An operation that lets other work of the pool's threads have a turn: `co_await
+    /// here.yield()`. The task keeps its permit.
     auto yield() const {
         check();
         return boost::asio::post(runner_->strand, boost::asio::deferred);
@@ -115,12 +115,14 @@ private:
     detail::job_record_ptr job_;
 };
 
-/// The operation behind `this_task()`. `co_await corogate::this_task()` gives the task_context of the task that runs here; throws
-/// `errc::no_task` outside a task of a pool. A coroutine that a task has spawned on its own
-/// executor gets the context of that task while it runs, then that of none.
+/// The operation behind `this_task()`. `co_await corogate::this_task()` gives the task_context of
+/// the task that runs here; throws `errc::no_task` outside a task of a pool. A coroutine that a
+/// task has spawned on its own executor gets the context of that task while it runs, then that of
+/// none.
 class this_task_t {
 public:
-    template <boost::asio::completion_token_for<void(boost::system::error_code, task_context)> Token>
+    template <
+        boost::asio::completion_token_for<void(boost::system::error_code, task_context)> Token>
     auto operator()(Token&& token) const {
         return boost::asio::async_initiate<Token, void(boost::system::error_code, task_context)>(
             [](auto handler) {
@@ -150,8 +152,8 @@ private:
         return true;
     }
 
-    /// A coroutine is continued here and now, as by any awaitable that is ready; a few deep, so that
-    /// a loop does not use up the stack.
+    /// A coroutine is continued here and now, as by any awaitable that is ready; a few deep, so
+    /// that a loop does not use up the stack.
     template <typename Handler>
     static void answer(Handler handler, boost::system::error_code ec, task_context here) {
         static thread_local int depth = 0;
@@ -170,8 +172,8 @@ private:
     }
 };
 
-/// The task that runs here. (A call, not an object: `co_await` of Asio 1.81 takes operations only as
-/// temporaries.)
+/// The task that runs here. (A call, not an object: `co_await` of Asio 1.81 takes operations only
+/// as temporaries.)
 inline this_task_t this_task() noexcept { return {}; }
 
 } // namespace corogate

@@ -21,14 +21,11 @@ namespace asio = boost::asio;
 struct runner;
 
 /// What a pool's executor knows beyond its threads. Shared by the executor's copies.
-struct executor_extra
-    : boost::intrusive_ref_counter<executor_extra, boost::thread_safe_counter> {
+struct executor_extra : boost::intrusive_ref_counter<executor_extra, boost::thread_safe_counter> {
     executor_extra() = default;
     explicit executor_extra(const asio::any_io_executor& other)
         : foreign(other)
-        , foreign_never(
-              other ? asio::require(other, asio::execution::blocking.never) : other
-          ) {}
+        , foreign_never(other ? asio::require(other, asio::execution::blocking.never) : other) {}
 
     asio::any_io_executor foreign; // where the pool runs on an environment
     asio::any_io_executor foreign_never;
@@ -46,8 +43,12 @@ public:
     explicit basic_pool_executor(Threads threads, extra_ptr extra = {}) noexcept
         : threads_(std::move(threads))
         , extra_(std::move(extra)) {}
-    explicit basic_pool_executor(asio::any_io_executor foreign)
-        : extra_(new executor_extra(foreign)) {}
+    /// (Not a constructor from any_io_executor: whether this is an executor would depend on itself.)
+    static basic_pool_executor over(const asio::any_io_executor& foreign) {
+        return basic_pool_executor(
+            std::nullopt, extra_ptr(new executor_extra(foreign)), false
+        );
+    }
     basic_pool_executor(std::optional<Threads> threads, extra_ptr extra, bool never) noexcept
         : threads_(std::move(threads))
         , extra_(std::move(extra))
@@ -67,7 +68,10 @@ public:
     }
     /// The runner whose tasks run here; null for the pool's own executor and after its end.
     runner* who() const noexcept { return extra_ ? extra_->who.load() : nullptr; }
-    void forget_runner() const noexcept { extra_->who = nullptr; }
+    void forget_runner() const noexcept {
+        if (extra_)
+            extra_->who = nullptr;
+    }
     const extra_ptr& extra() const noexcept { return extra_; }
 
     asio::execution_context& query(asio::execution::context_t) const noexcept {
@@ -76,8 +80,8 @@ public:
     }
     template <typename Allocator>
     auto query(asio::execution::allocator_t<Allocator>) const noexcept {
-        using type =
-            std::decay_t<decltype(asio::query(std::declval<const Threads&>(), asio::execution::allocator))>;
+        using type = std::decay_t<
+            decltype(asio::query(std::declval<const Threads&>(), asio::execution::allocator))>;
         if constexpr (std::is_default_constructible_v<type>)
             return threads_ ? type(asio::query(*threads_, asio::execution::allocator)) : type();
         else
@@ -93,7 +97,8 @@ public:
     template <typename Property>
         requires(asio::can_require_v<const Threads&, Property>)
     auto require(const Property& property) const {
-        using required = std::decay_t<decltype(asio::require(std::declval<const Threads&>(), property))>;
+        using required =
+            std::decay_t<decltype(asio::require(std::declval<const Threads&>(), property))>;
         using other = basic_pool_executor<required>;
         std::optional<required> threads;
         if (threads_) {
@@ -112,6 +117,11 @@ public:
             extra->who = extra_->who.load();
         }
         return other(std::move(threads), std::move(extra), never);
+    }
+
+    /// Whether the caller is a thread of the pool; on an environment always false.
+    bool running_in_this_thread() const noexcept {
+        return threads_ && threads_->running_in_this_thread();
     }
 
     template <typename F>

@@ -18,7 +18,7 @@ inline pool_core::pool_core(const pool_options& options, borrowed on)
     , queue_tasks_(options.queue_tasks())
     , executor_([&] {
         if (on.env)
-            return pool_executor(on.env->get_executor());
+            return pool_executor::over(on.env->get_executor());
         if (!on.threads)
             threads_.emplace(options.threads());
         return pool_executor((on.threads ? *on.threads : *threads_).get_executor());
@@ -447,9 +447,11 @@ inline void pool_core::look_for_stuck() {
         task.lent = seen.lent;
         found.push_back(std::move(task));
     }
-    plan(stuck_look_, time + std::max<std::chrono::nanoseconds>(
-                                 options_.stuck_after() / 4, std::chrono::milliseconds(1)
-                             ));
+    plan(
+        stuck_look_, time + std::max<std::chrono::nanoseconds>(
+                                options_.stuck_after() / 4, std::chrono::milliseconds(1)
+                            )
+    );
     if (found.empty())
         return;
     // Not on the pool's threads, which may all be stuck.
@@ -459,13 +461,12 @@ inline void pool_core::look_for_stuck() {
                 if (by)
                     by->stuck(task);
                 else
-                    std::clog << "corogate: a task of job " << task.job << " (tenant \""
-                              << task.tenant << "\", \"" << task.name
-                              << "\") has been running for "
-                              << std::chrono::duration_cast<std::chrono::seconds>(task.running)
-                                     .count()
-                              << " s" << (task.lent ? ", waiting for other work of the pool" : "")
-                              << '\n';
+                    std::clog
+                        << "corogate: a task of job " << task.job << " (tenant \"" << task.tenant
+                        << "\", \"" << task.name << "\") has been running for "
+                        << std::chrono::duration_cast<std::chrono::seconds>(task.running).count()
+                        << " s" << (task.lent ? ", waiting for other work of the pool" : "")
+                        << '\n';
             } catch (...) { // an observer harms nobody
             }
         }

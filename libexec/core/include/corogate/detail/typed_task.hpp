@@ -124,8 +124,8 @@ private:
 template <typename Handler, typename T>
 class ticket_for final : public return_ticket {
 public:
-    ticket_for(runner& parent, Handler handler, pool_core& core)
-        : return_ticket(parent)
+    ticket_for(runner& waits, Handler handler, pool_core& core)
+        : return_ticket(waits)
         , sink_(std::move(handler), core) {}
 
     void keep(outcome<T>&& end) noexcept { end_ = std::move(end); }
@@ -229,8 +229,9 @@ public:
     }
 
 private:
-    using allocator = typename std::allocator_traits<
-        decltype(std::declval<const Sink&>().get_allocator())>::template rebind_alloc<typed_task>;
+    using allocator =
+        typename std::allocator_traits<decltype(std::declval<const Sink&>().get_allocator()
+        )>::template rebind_alloc<typed_task>;
     using memory_traits = std::allocator_traits<allocator>;
 
     template <typename G>
