@@ -184,6 +184,8 @@ private:
     void activate(flow& f, bool first) noexcept;
     void deactivate_if_empty(flow& f) noexcept;
     void leave(queue_entry& entry) noexcept;
+    void lift_out(queue_entry& entry) noexcept;
+    void lay_back(queue_entry& entry) noexcept;
 
     static std::uint32_t rank_of(const tenant& t) noexcept;
     void displaceable_more(tenant& t) noexcept;
@@ -316,6 +318,7 @@ inline void fair_queue::put_back(queue_entry& entry, tenant& whose, priority_cla
     } else {
         entry.flow_ = &f;
         entry.queued_ = true;
+        entry.units_ = 0;
         ++entries_;
     }
     activate(f, true);
@@ -394,6 +397,7 @@ inline void fair_queue::activate(flow& f, bool first) noexcept {
         f.busy_period_ = c.busy_period;
         f.deficit_ = 0;
     }
+    f.active_ = true;
     f.in_turn_ = false;
     c.active.insert(first ? c.active.begin() : c.active.end(), f);
     c.quanta += quantum_of(f.owner());
@@ -403,8 +407,9 @@ inline void fair_queue::activate(flow& f, bool first) noexcept {
 inline void fair_queue::deactivate_if_empty(flow& f) noexcept {
     if (f.started_.empty())
         f.returned_ = 0;
-    if (f.units_ > 0)
+    if (f.units_ > 0 || !f.active_)
         return;
+    f.active_ = false;
     class_state& c = of(f.class_);
     c.active.erase(flow_list::s_iterator_to(f));
     c.quanta -= quantum_of(f.owner());
@@ -493,6 +498,28 @@ inline queue_entry* fair_queue::victim(const tenant& newcomer, std::uint32_t uni
     return nullptr;
 }
 
+/// Erased but for its flow's turn, which it keeps until the displacement is certain.
+inline void fair_queue::lift_out(queue_entry& entry) noexcept {
+    flow& f = *entry.flow_;
+    f.unlink(entry);
+    entry.queued_ = false;
+    --entries_;
+    uncount(f, entry.units_);
+    f.owner().release(entry.units_);
+    displaceable_less(f.owner());
+    holding_changed(f.owner());
+}
+
+inline void fair_queue::lay_back(queue_entry& entry) noexcept {
+    flow& f = *entry.flow_;
+    f.restore(entry);
+    entry.queued_ = true;
+    ++entries_;
+    f.owner().hold(entry.units_);
+    count(f, entry.units_);
+    displaceable_more(f.owner());
+}
+
 template <typename Dropped>
 bool fair_queue::displace(
     const tenant& newcomer, std::uint32_t units, std::uint32_t lacking, Dropped dropped
@@ -503,23 +530,16 @@ bool fair_queue::displace(
     while (freed < lacking) {
         queue_entry* entry = n < out.size() ? victim(newcomer, units) : nullptr;
         if (!entry) {
-            while (n > 0) {
-                queue_entry& back = *out[--n];
-                tenant& whose = back.flow_->owner();
-                activate(*back.flow_, false);
-                back.flow_->restore(back);
-                back.queued_ = true;
-                ++entries_;
-                whose.hold(back.units_);
-                count(*back.flow_, back.units_);
-                displaceable_more(whose);
-            }
+            while (n > 0)
+                lay_back(*out[--n]);
             return false;
         }
         freed += entry->units_;
-        erase(*entry);
+        lift_out(*entry);
         out[n++] = entry;
     }
+    for (std::size_t i = 0; i < n; ++i)
+        deactivate_if_empty(*out[i]->flow_);
     for (std::size_t i = 0; i < n; ++i)
         dropped(*out[i]);
     return true;

@@ -182,6 +182,7 @@ private:
     priority_class class_ = priority_class::normal;
     bool in_turn_ = false; // has had the credit of its turn
     bool ordered_next_ = false;
+    bool active_ = false; // among the flows of its class that wait
     entry_list started_;
     std::array<entry_list, 4> waiting_; // by kind
 };
