@@ -24,6 +24,7 @@ struct entry : queue_entry {
     using queue_entry::queue_entry;
     int owner = 0;
     int cls = 0;
+    int served = 0; // the model's
     int in_window = 0;
 };
 
@@ -31,7 +32,7 @@ struct entry : queue_entry {
 
 struct model_flow {
     std::vector<entry*> started, waiting; // in the order of put back; in the order of arrival
-    int owner = 0, units = 0, deficit = 0, returned = 0, period = 0;
+    int owner = 0, units = 0, deficit = 0, period = 0;
     bool in_turn = false, ordered_next = false;
 
     entry* first(bool newest) const {
@@ -114,8 +115,6 @@ struct model {
     }
     void left(model_flow& f, int c) {
         auto& k = cls(c);
-        if (f.started.empty())
-            f.returned = 0;
         if (f.units > 0)
             return;
         std::erase(k.active, &f);
@@ -129,6 +128,7 @@ struct model {
         auto& f = of(e);
         activate(f, e.cls, false);
         f.waiting.push_back(&e);
+        e.served = 0;
         f.units += units;
     }
     void erase(entry& e, int units) {
@@ -152,7 +152,8 @@ struct model {
             if (!f.in_turn)
                 f.deficit += credit(f.owner);
             f.in_turn = true;
-            if (f.deficit > 0 || f.returned > 0 || (!f.started.empty() && f.deficit > -64 * unit))
+            if (f.deficit > 0 ||
+                (!f.started.empty() && f.started[0]->served > 0 && f.deficit > -64 * unit))
                 return f.first(newest);
             f.in_turn = false;
             if (!rich || f.deficit > rich->deficit)
@@ -176,9 +177,9 @@ struct model {
         k.pass += k.stride;
         k.fresh = false;
         f.deficit -= unit;
-        f.returned = std::max(0, f.returned - 1);
         ++outside_of(e.owner);
         --f.units;
+        ++e.served;
         if (last) {
             std::erase(f.started, &e);
             left(f, e.cls);
@@ -189,10 +190,15 @@ struct model {
         auto& k = cls(e.cls);
         std::erase(f.started, &e);
         std::erase(f.waiting, &e);
+        if (!k.active.empty() && k.active.front() != &f && k.active.front()->in_turn) {
+            auto& next = *k.active.front();
+            next.in_turn = false;
+            next.deficit = std::max(next.deficit - credit(next.owner), -1024 * unit);
+        }
         activate(f, e.cls, true);
         f.started.insert(f.started.begin(), &e);
         ++f.units;
-        ++f.returned;
+        e.served = std::max(0, e.served - 1);
         --outside_of(e.owner);
         f.in_turn = true;
         f.deficit = std::max(f.deficit, std::min(f.deficit + unit, credit(e.owner)));
@@ -352,7 +358,7 @@ private:
     entry& fresh() {
         for (int i = 0; i < 5 && !all_.empty(); ++i)
             if (auto& e = all_[static_cast<std::size_t>(pick(static_cast<int>(all_.size())))];
-                !e->queued() && e->in_window == 0)
+                !e->queued())
                 return *e;
         return *all_.emplace_back(std::make_unique<entry>());
     }
@@ -364,8 +370,10 @@ private:
         const int units = pick(3) ? 1 + pick(pick(10) ? 24 : 200) : 1;
         e.units(static_cast<std::uint32_t>(units));
         e.set_kind(static_cast<std::uint8_t>(pick(4)));
-        e.owner = some_tenant();
-        e.cls = pick(4);
+        if (e.in_window == 0) { // else a job whose further tasks arrive when the first are out
+            e.owner = some_tenant();
+            e.cls = pick(4);
+        }
         queue_.push(e, of(e.owner), as_class(e.cls));
         model_.push(e, units);
     }

@@ -82,9 +82,12 @@ public:
     /// holds the unit until `release`.
     void serve(queue_entry& entry) noexcept;
 
-    /// Undoes `serve`: the unit waits again, and is the next to be served of its class. Called in
-    /// reverse order of service this restores passes and credits too; work pushed in between is
-    /// then served as if the units had never been taken.
+    /// Undoes `serve`: the unit waits again, and is the next to be served of its class (but where
+    /// corrections have put its tenant too far into debt). To be called in reverse order of
+    /// service: that restores passes, turns and credits too, so that units are served again in the
+    /// same order, and work pushed in between as if they had never been taken. Two things are not
+    /// restored: the turns of tenants in debt that were skipped, and, where a tenant was alone in
+    /// its class for several turns, which of them it was in.
     void put_back(queue_entry& entry, tenant& whose, priority_class c) noexcept;
     /// The same, to where the entry was.
     void put_back(queue_entry& entry) noexcept {
@@ -162,6 +165,7 @@ private:
 
     /// Of a unit's cost: the granularity of weights and corrections.
     static constexpr std::int32_t unit_cost = 256;
+    static constexpr auto greatest_debt_cost = static_cast<std::int32_t>(greatest_debt) * unit_cost;
     static constexpr std::uint32_t stride_one = 1U << 20;
 
     // Ranks: the bucket of holding/weight, eight to an octave, from 1/64 to 2^32 x 8.
@@ -220,6 +224,7 @@ inline void fair_queue::push(queue_entry& entry, tenant& whose, priority_class c
     entry.flow_ = &f;
     entry.queued_ = true;
     entry.started_ = false;
+    entry.served_ = 0;
     ++entries_;
     activate(f, false);
     f.push(entry);
@@ -273,8 +278,8 @@ inline queue_entry* fair_queue::next_of(class_state& c) noexcept {
             f.in_turn_ = true;
             f.deficit_ += quantum_of(f.owner());
         }
-        const bool underway = !f.started_.empty();
-        if (f.deficit_ > 0 || f.returned_ > 0 ||
+        const bool underway = !f.started_.empty() && f.started_.front().served_ > 0;
+        if (f.deficit_ > 0 ||
             (underway && f.deficit_ > -static_cast<std::int32_t>(overdraft) * unit_cost))
             return f.first(newest_first_);
         f.in_turn_ = false;
@@ -297,9 +302,8 @@ inline void fair_queue::serve(queue_entry& entry) noexcept {
     c.pass += c.stride;
     c.fresh = false;
     f.deficit_ -= unit_cost;
-    if (f.returned_ > 0)
-        --f.returned_;
     --entry.units_;
+    ++entry.served_;
     uncount(f, 1);
     if (entry.units_ == 0)
         leave(entry);
@@ -321,11 +325,18 @@ inline void fair_queue::put_back(queue_entry& entry, tenant& whose, priority_cla
         entry.units_ = 0;
         ++entries_;
     }
+    if (!c.active.empty() && &c.active.front() != &f && c.active.front().in_turn_) {
+        flow& not_begun = c.active.front(); // all units of its turn have been put back before
+        not_begun.in_turn_ = false;
+        not_begun.deficit_ =
+            std::max(not_begun.deficit_ - quantum_of(not_begun.owner()), -greatest_debt_cost);
+    }
     activate(f, true);
     f.put_first(entry);
     ++entry.units_;
+    if (entry.served_ > 0) // not pushed again since
+        --entry.served_;
     count(f, 1);
-    ++f.returned_;
     f.in_turn_ = true;
     // No more than a turn's credit, or the turns that a lone tenant took would pile up.
     f.deficit_ = std::max(f.deficit_, std::min(f.deficit_ + unit_cost, quantum_of(whose)));
@@ -353,7 +364,7 @@ inline void fair_queue::release(tenant& whose, std::uint32_t n) noexcept {
 inline void fair_queue::correct(tenant& whose, priority_class c, double units) noexcept {
     flow& f = whose.in(c);
     const double most = static_cast<double>(f.units_ > 0 ? quantum_of(whose) : 0);
-    const double least = -static_cast<double>(greatest_debt) * unit_cost;
+    const double least = -greatest_debt_cost;
     const double now = static_cast<double>(f.deficit_);
     const double then = std::clamp(now - units * unit_cost, least, std::max(now, most));
     f.deficit_ = static_cast<std::int32_t>(then);
@@ -405,8 +416,6 @@ inline void fair_queue::activate(flow& f, bool first) noexcept {
 }
 
 inline void fair_queue::deactivate_if_empty(flow& f) noexcept {
-    if (f.started_.empty())
-        f.returned_ = 0;
     if (f.units_ > 0 || !f.active_)
         return;
     f.active_ = false;
