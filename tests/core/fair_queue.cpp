@@ -356,7 +356,7 @@ BOOST_AUTO_TEST_CASE(Q5_ordered_entries_keep_their_order_and_neither_kind_starve
 // ---- units that come back and units that come late ----
 
 BOOST_AUTO_TEST_CASE(units_put_back_in_reverse_are_served_again_in_the_same_order) {
-    for (const std::size_t window : {1, 7, 64, 128}) {
+    for (const std::size_t window : {1U, 7U, 64U, 128U}) {
         bench b;
         for (int i = 0; i < 30; ++i)
             for (const char* name : {"a", "b", "c"})
