@@ -54,6 +54,14 @@ private:
     std::uint64_t state_;
 };
 
+/// How an executor runs what it is given; one type for every allocator.
+struct executor_mode {
+    bool never = false; ///< blocking.never
+    bool continuation = false;
+    bool tracked = false;
+    bool operator==(const executor_mode&) const = default;
+};
+
 } // namespace detail
 
 /// An execution context without threads: the test's own thread runs what was posted, step by step,
@@ -229,13 +237,7 @@ private:
     friend class deterministic_context;
     template <typename Other>
     friend class basic_deterministic_executor;
-
-    struct mode {
-        bool never = false;
-        bool continuation = false;
-        bool tracked = false;
-        bool operator==(const mode&) const = default;
-    };
+    using mode = detail::executor_mode;
 
     basic_deterministic_executor(
         deterministic_context& context, mode how, const Allocator& a
