@@ -278,10 +278,12 @@ inline void environment::until(const std::function<bool()>& done, bool move_time
 }
 
 inline std::string environment::describe() const {
-    std::string text = context_.ready() == 0
-                           ? std::string("nothing is ready")
-                           : std::to_string(context_.ready()) + " pieces of work are ready";
+    const auto ready = context_.ready();
     const auto waiting = timers_waiting();
+    std::string text = "nothing is ready";
+    if (ready != 0)
+        text = std::to_string(ready) +
+               (ready == 1 ? " piece of work is ready" : " pieces of work are ready");
     if (waiting == 0)
         text += ", no timer waits";
     else

@@ -1,14 +1,12 @@
 #pragma once
 
-#include <boost/asio/append.hpp>
 #include <boost/asio/associated_allocator.hpp>
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/cancellation_type.hpp>
 #include <boost/asio/error.hpp>
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/post.hpp>
 #include <boost/intrusive/list.hpp>
 #include <boost/system/error_code.hpp>
+#include <corogate/detail/completion.hpp>
 #include <corogate/testing/deterministic_executor.hpp>
 #include <corogate/testing/manual_clock.hpp>
 #include <memory>
@@ -46,7 +44,6 @@ using wait_list = boost::intrusive::list<wait_operation>;
 
 template <typename Handler>
 class wait_of final : public wait_operation {
-    using executor = boost::asio::associated_executor_t<Handler, deterministic_executor>;
     using allocator = boost::asio::associated_allocator_t<Handler>;
     using traits = typename std::allocator_traits<allocator>::template rebind_traits<wait_of>;
 
@@ -55,11 +52,13 @@ public:
         Handler&& handler, wait_list& waits, manual_clock& clock, const deterministic_executor& on,
         manual_clock::time_point when, std::weak_ptr<wait_handle>* to
     ) {
+        auto slot = boost::asio::get_associated_cancellation_slot(handler);
         typename traits::allocator_type memory(boost::asio::get_associated_allocator(handler));
         wait_of* const place = traits::allocate(memory, 1);
         wait_of* self;
         try {
-            self = ::new (static_cast<void*>(place)) wait_of(std::move(handler), waits, clock, on);
+            self = ::new (static_cast<void*>(place))
+                wait_of(std::move(handler), memory, waits, clock, on);
         } catch (...) {
             traits::deallocate(memory, place, 1);
             throw;
@@ -69,7 +68,6 @@ public:
             self->timer_.set(when);
             if (to)
                 *to = self->handle();
-            auto slot = boost::asio::get_associated_cancellation_slot(self->handler_);
             if (slot.is_connected())
                 slot.assign(cancel{self->handle()});
         } catch (...) {
@@ -78,19 +76,13 @@ public:
         }
     }
 
-    void complete(boost::system::error_code with) override {
-        const auto work = std::move(work_);
-        Handler handler = take();
-        boost::asio::post(work.get_executor(), boost::asio::append(std::move(handler), with));
-    }
+    void complete(boost::system::error_code with) override { take().post(with); }
 
-    void destroy() noexcept override {
-        // The destructor of a handler may destroy a coroutine and all that it owns: free first.
-        const auto work = std::move(work_);
-        const Handler handler = take();
-    }
+    void destroy() noexcept override { take(); }
 
 private:
+    using last_step = corogate::detail::completion<Handler, deterministic_executor>;
+
     struct cancel {
         std::weak_ptr<wait_handle> handle;
         void operator()(boost::asio::cancellation_type) const {
@@ -100,25 +92,28 @@ private:
     };
 
     wait_of(
-        Handler&& handler, wait_list& waits, manual_clock& clock, const deterministic_executor& on
+        Handler&& handler, const typename traits::allocator_type& memory, wait_list& waits,
+        manual_clock& clock, const deterministic_executor& on
     )
-        : handler_(std::move(handler))
-        , work_(boost::asio::get_associated_executor(handler_, on))
+        : completion_(std::move(handler), on)
+        , memory_(memory)
         , waits_(waits)
         , timer_(clock, [this] { complete({}); }) {}
     ~wait_of() = default;
 
-    Handler take() {
-        Handler handler(std::move(handler_));
-        typename traits::allocator_type memory(boost::asio::get_associated_allocator(handler));
+    /// The memory is free before the handler is called or destroyed: its destructor may destroy a
+    /// coroutine and all that it owns.
+    last_step take() {
+        last_step completion(std::move(completion_));
+        typename traits::allocator_type memory(memory_);
         waits_.erase(waits_.iterator_to(*this));
         this->~wait_of();
         traits::deallocate(memory, this, 1);
-        return handler;
+        return completion;
     }
 
-    Handler handler_;
-    boost::asio::executor_work_guard<executor> work_;
+    last_step completion_;
+    [[no_unique_address]] typename traits::allocator_type memory_;
     wait_list& waits_;
     manual_clock::timer timer_;
 };
