@@ -370,7 +370,7 @@ BOOST_AUTO_TEST_CASE(waits_take_every_token) {
     BOOST_TEST(completed == 0);
     env.advance(1s);
     BOOST_TEST(completed == 3);
-    BOOST_TEST((future.wait_for(0s) == std::future_status::ready));
+    future.get(); // Asio completes futures on a thread of its own
     // A deferred wait counts from when it is started.
     std::move(lazy)([&](error_code) { ++completed; });
     env.advance(999ms);

@@ -37,7 +37,8 @@ namespace corogate::testing {
 /// the order of their moments; those of one moment, like everything else that is ready together, in
 /// the order of their setting (seed 0) or as the seed draws (any other).
 ///
-/// Not thread-safe: a second thread gets std::logic_error. Outlives what uses it. What is still
+/// Not thread-safe: a second thread gets std::logic_error. Completions that Asio itself takes to a
+/// thread of its own (`use_future`) are outside this order. Outlives what uses it. What is still
 /// suspended or waiting when it is destroyed is destroyed without being resumed.
 class environment final : public corogate::environment {
 public:
@@ -326,15 +327,15 @@ void environment::start_wait(
 template <typename Token>
 auto environment::async_wait(duration after, Token&& token) {
     return boost::asio::async_initiate<Token, void(boost::system::error_code)>(
-        [this](auto handler, duration d) { start_wait(std::move(handler), now() + d); }, token,
-        after
+        [this](auto handler, duration d) { this->start_wait(std::move(handler), now() + d); },
+        token, after
     );
 }
 
 template <typename Token>
 auto environment::async_wait_until(time_point when, Token&& token) {
     return boost::asio::async_initiate<Token, void(boost::system::error_code)>(
-        [this](auto handler, time_point t) { start_wait(std::move(handler), t); }, token, when
+        [this](auto handler, time_point t) { this->start_wait(std::move(handler), t); }, token, when
     );
 }
 
