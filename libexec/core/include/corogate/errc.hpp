@@ -31,6 +31,8 @@ enum class errc {
     would_deadlock,
     /// A job was given more tasks than it reserved (`job-exhausted`).
     job_exhausted,
+    /// Waited for as long as it was willing to (`timed-out`).
+    timed_out,
 };
 
 namespace detail {
@@ -57,6 +59,8 @@ public:
             return "a task cannot wait for the end of all tasks";
         case errc::job_exhausted:
             return "the job was given more tasks than it reserved";
+        case errc::timed_out:
+            return "the time to wait was over";
         }
         return "unknown corogate error";
     }
@@ -92,6 +96,8 @@ constexpr const char* reason_name(errc value) noexcept {
         return "would-deadlock";
     case errc::job_exhausted:
         return "job-exhausted";
+    case errc::timed_out:
+        return "timed-out";
     }
     return "unknown";
 }
@@ -100,7 +106,7 @@ inline std::ostream& operator<<(std::ostream& out, errc value) { return out << r
 
 namespace detail {
 
-inline constexpr int errc_count = 8;
+inline constexpr int errc_count = 9;
 
 /// A `system_error` for each reason, made once: a refusal under overload allocates nothing.
 inline const std::exception_ptr& prebuilt_exception(errc value) {
