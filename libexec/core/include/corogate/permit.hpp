@@ -22,10 +22,10 @@ class permit_access;
 /// semaphore.
 ///
 /// Releasing never throws, never blocks and allocates nothing, also where a waiter is granted:
-/// the waiter's completion was allocated when it began to wait. One exception: a waiter whose
-/// executor is not one of Asio's own (`io_context`, `thread_pool`, a strand of these, as such or in
-/// an `any_io_executor`) is posted with what that executor allocates; out of memory there ends the
-/// process.
+/// what its completion needs was allocated when it began to wait. The exception is a waiter whose
+/// executor is neither an `io_context`'s, nor a `thread_pool`'s, nor a strand of these, as such or
+/// in an `any_io_executor` (`use_future` has such an executor of its own): posting to that one
+/// allocates as it does, and out of memory there ends the process.
 ///
 /// Thread safety: distinct objects are safe.
 class permit {

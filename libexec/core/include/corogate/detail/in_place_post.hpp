@@ -74,18 +74,22 @@ private:
         tracked_;
 };
 
-/// Looks through the type erasure: coroutines have an `any_io_executor`, and what is in it is
-/// nearly always Asio's own.
+/// Looks through the type erasure: coroutines have an `any_io_executor`, and what is in it, or
+/// under a strand over it, is nearly always Asio's own.
 template <>
 class waiting_executor<boost::asio::any_io_executor> {
     using erased = boost::asio::any_io_executor;
     using pool = boost::asio::thread_pool::executor_type;
     using io = boost::asio::io_context::executor_type;
+    template <typename Inner>
+    using strand = boost::asio::strand<Inner>;
 
 public:
     static constexpr std::size_t bytes = 192;
 
     explicit waiting_executor(const erased& executor)
+        : seen_(look_through(executor)) {}
+    explicit waiting_executor(const strand<erased>& executor)
         : seen_(look_through(executor)) {}
 
     template <typename Function, typename InPlace, typename Usual>
@@ -97,6 +101,7 @@ public:
     }
 
 private:
+    /// What is not Asio's own.
     class opaque {
     public:
         explicit opaque(const erased& executor)
@@ -113,22 +118,48 @@ private:
     };
 
     using any_of = std::variant<
-        waiting_executor<pool>, waiting_executor<io>, waiting_executor<boost::asio::strand<pool>>,
-        waiting_executor<boost::asio::strand<io>>, opaque>;
+        waiting_executor<pool>, waiting_executor<io>, waiting_executor<strand<pool>>,
+        waiting_executor<strand<io>>, opaque>;
+
+    /// A strand converts to another, the same one, if its executor does.
+    template <typename Inner>
+    class unerased : public Inner {
+    public:
+        explicit unerased(const erased& executor) noexcept
+            : Inner(*executor.target<Inner>()) {}
+    };
 
     static any_of look_through(const erased& executor) {
-        if (const auto* found = executor.target<pool>())
+        if (const auto* const found = executor.target<pool>())
             return waiting_executor<pool>(*found);
-        if (const auto* found = executor.target<io>())
+        if (const auto* const found = executor.target<io>())
             return waiting_executor<io>(*found);
-        if (const auto* found = executor.target<boost::asio::strand<pool>>())
-            return waiting_executor<boost::asio::strand<pool>>(*found);
-        if (const auto* found = executor.target<boost::asio::strand<io>>())
-            return waiting_executor<boost::asio::strand<io>>(*found);
+        if (const auto* const found = executor.target<strand<pool>>())
+            return waiting_executor<strand<pool>>(*found);
+        if (const auto* const found = executor.target<strand<io>>())
+            return waiting_executor<strand<io>>(*found);
+        if (const auto* const found = executor.target<strand<erased>>())
+            return look_through(*found);
+        return opaque(executor);
+    }
+
+    static any_of look_through(const strand<erased>& executor) {
+        const erased inner = executor.get_inner_executor();
+        if (inner.target<pool>())
+            return waiting_executor<strand<pool>>(strand<pool>(strand<unerased<pool>>(executor)));
+        if (inner.target<io>())
+            return waiting_executor<strand<io>>(strand<io>(strand<unerased<io>>(executor)));
         return opaque(executor);
     }
 
     any_of seen_;
+};
+
+template <>
+class waiting_executor<boost::asio::strand<boost::asio::any_io_executor>>
+    : public waiting_executor<boost::asio::any_io_executor> {
+public:
+    using waiting_executor<boost::asio::any_io_executor>::waiting_executor;
 };
 
 } // namespace corogate::detail
