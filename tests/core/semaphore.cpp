@@ -465,6 +465,7 @@ BOOST_AUTO_TEST_CASE(a_handler_may_destroy_the_semaphore) {
         });
         held.release();
         ended.get_future().get();
+        BOOST_TEST(!s);
     }
 }
 

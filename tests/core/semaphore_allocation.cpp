@@ -16,11 +16,26 @@ namespace asio = boost::asio;
 using boost::system::error_code;
 using corogate::permit;
 
+// A sanitizer has operators of its own, and loses what it is there for without them: nothing is
+// counted then, and everything else checked.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define COROGATE_TEST_COUNTS 0
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define COROGATE_TEST_COUNTS 0
+#endif
+#endif
+#ifndef COROGATE_TEST_COUNTS
+#define COROGATE_TEST_COUNTS 1
+#endif
+
 namespace {
 
 thread_local std::size_t allocated = 0; // by this thread
 
 } // namespace
+
+#if COROGATE_TEST_COUNTS
 
 // Asio allocates what it recycles with this one.
 extern "C" void* aligned_alloc(std::size_t alignment, std::size_t size) noexcept {
@@ -46,6 +61,8 @@ void operator delete(void* at, std::size_t) noexcept { std::free(at); }
 void operator delete(void* at, std::align_val_t) noexcept { std::free(at); }
 void operator delete(void* at, std::size_t, std::align_val_t) noexcept { std::free(at); }
 
+#endif
+
 BOOST_AUTO_TEST_SUITE(semaphore_allocation_tests)
 
 /// Allocations of `act` on this thread, which runs no context: Asio has no blocks to recycle here.
@@ -56,11 +73,13 @@ std::size_t allocations_of(Act act) {
     return allocated - before;
 }
 
+#if COROGATE_TEST_COUNTS
 BOOST_AUTO_TEST_CASE(the_counter_counts) {
-    BOOST_TEST(allocations_of([] { delete new int; }) == 1u);
+    BOOST_TEST(allocations_of([] { ::operator delete(::operator new(8)); }) == 1u);
     asio::io_context context;
     BOOST_TEST(allocations_of([&] { asio::post(context, [] {}); }) >= 1u);
 }
+#endif
 
 /// Waits 20 times with handlers on `executor`, and counts what giving the one permit back
 /// allocates, 20 times.

@@ -50,7 +50,6 @@ public:
         run();
     }
 
-    asio::io_context context;
     int made = 0;
     int rung = 0;
 
@@ -70,6 +69,9 @@ private:
 
     clock::time_point now_{1000s};
     std::set<manual_alarm*> alarms_;
+
+public:
+    asio::io_context context; // goes first: what is in it may own the last permit, and so an alarm
 };
 
 struct timed {

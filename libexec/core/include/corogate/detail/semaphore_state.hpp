@@ -260,6 +260,10 @@ private:
 
     /// Brings everything to rest after a change.
     void settle() noexcept {
+        const bool rang = rung_.load(std::memory_order_relaxed) &&
+                          rung_.exchange(false, std::memory_order_acq_rel);
+        if (rang)
+            armed_ = wait_node::never;
         if (!slow_)
             return;
         if (closed_) {
@@ -270,11 +274,8 @@ private:
         }
         refuse_doomed();
         grant();
-        if (rung_.load(std::memory_order_relaxed) &&
-            rung_.exchange(false, std::memory_order_acq_rel)) {
-            armed_ = wait_node::never;
+        if (rang)
             expire();
-        }
         notify_watchers();
         arm();
         if (queue_.empty() && watchers_.empty()) {
