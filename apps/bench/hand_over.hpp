@@ -40,9 +40,8 @@ void cancel_some(const arguments& given, boost::asio::io_context& context, Wait 
     std::deque<boost::asio::cancellation_signal> signals(waiting);
     for (auto& signal : signals)
         wait(boost::asio::bind_cancellation_slot(
-            signal.slot(), [&ended](boost::system::error_code ec, auto&&...) {
-                ended += ec ? 1 : 0;
-            }
+            signal.slot(),
+            [&ended](boost::system::error_code ec, auto&&...) { ended += ec ? 1 : 0; }
         ));
     context.poll();
     context.restart();

@@ -97,8 +97,7 @@ void refusal(const arguments& given) {
         throw std::logic_error("a full queue took a task");
     watch.report_per(calls);
     bench::report(
-        "allocations",
-        static_cast<double>(allocations.load() - before) / static_cast<double>(calls)
+        "allocations", static_cast<double>(allocations.load() - before) / static_cast<double>(calls)
     );
 }
 

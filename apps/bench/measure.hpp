@@ -20,9 +20,7 @@
 
 namespace bench {
 
-inline std::size_t cores() {
-    return std::max<std::size_t>(1, std::thread::hardware_concurrency());
-}
+inline std::size_t cores() { return std::max<std::size_t>(1, std::thread::hardware_concurrency()); }
 
 inline void report(const char* metric, double value) { std::printf("%s %.9g\n", metric, value); }
 inline void unmeasured(const char* why) { std::printf("unmeasured %s\n", why); }
@@ -106,7 +104,8 @@ private:
 };
 
 /// Starts `tasks` in batches (of all of them, unless `batch` says otherwise), joins each batch.
-/// The two together are one measurement: `start(countdown, n)` starts n and each hits the countdown.
+/// The two together are one measurement: `start(countdown, n)` starts n and each hits the
+/// countdown.
 template <typename Start>
 void in_batches(const arguments& given, Start start) {
     const auto tasks = given.number("tasks", 1'000'000);
@@ -128,9 +127,9 @@ void in_batches(const arguments& given, Start start) {
 
 /// One call's duration at the given share of the sorted samples.
 inline double quantile(const std::vector<std::int64_t>& sorted, double share) {
-    return static_cast<double>(sorted[static_cast<std::size_t>(
-        share * static_cast<double>(sorted.size() - 1)
-    )]);
+    return static_cast<double>(
+        sorted[static_cast<std::size_t>(share * static_cast<double>(sorted.size() - 1))]
+    );
 }
 
 struct row {

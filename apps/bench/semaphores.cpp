@@ -66,7 +66,6 @@ void cancel(const arguments& given) {
 
 int main(int count, char** words) {
     return bench::run_row(
-        count, words,
-        {{"uncontended", uncontended}, {"hand-over", hand_over}, {"cancel", cancel}}
+        count, words, {{"uncontended", uncontended}, {"hand-over", hand_over}, {"cancel", cancel}}
     );
 }

@@ -59,7 +59,7 @@ struct mark {
 struct benchmark {
     const char* id;
     const char* what;
-    std::vector<const char*> metrics; // the first is what the ratio column compares
+    std::vector<const char*> metrics;    // the first is what the ratio column compares
     std::vector<contestant> contestants; // the first is the base
     std::vector<mark> marks;
     bool instructions = false; // count them too, once: they do not vary
@@ -93,8 +93,8 @@ const std::vector<benchmark>& all_benchmarks() {
           {"go: pond groups of 24", "go", "group-pond"}},
          {{"empty coroutine task", "corogate: coroutine", "cpu_ns", 1.0, "asio: post", ""},
           {"plain callable", "corogate: plain callable", "cpu_ns", 0.9, "asio: post", ""},
-          {"result to a callback", "corogate: result to a callback", "cpu_ns", 1.3, "asio: post",
-           ""},
+          {"result to a callback", "corogate: result to a callback", "cpu_ns", 1.3, "asio: post", ""
+          },
           {"awaited from a coroutine on the pool", "corogate: awaited, 64 callers", "cpu_ns", 1.5,
            "asio: post", ""},
           {"job of 24 tasks, joined, a task", "corogate: jobs of 24, joined", "cpu_ns", 1.0,
@@ -114,8 +114,8 @@ const std::vector<benchmark>& all_benchmarks() {
           {"go: ants", "go", "empty-ants batch=4096"},
           {"go: pond Go", "go", "empty-pond-go batch=4096"}},
          {{"empty coroutine task, batches", "corogate: coroutine", "cpu_ns", 1.0, "asio: post", ""},
-          {"plain callable, batches", "corogate: plain callable", "cpu_ns", 0.9, "asio: post",
-           ""}}},
+          {"plain callable, batches", "corogate: plain callable", "cpu_ns", 0.9, "asio: post", ""}}
+        },
         {"refusal",
          "a task refused by a full queue",
          {"cpu_ns", "allocations"},
@@ -126,7 +126,8 @@ const std::vector<benchmark>& all_benchmarks() {
          {{"refusal", "corogate: try_submit", "cpu_ns", 30, nullptr, "ns"},
           {"refusal, allocations", "corogate: try_submit", "allocations", 0, nullptr, ""}}},
         {"refusal-busy",
-         "the same while every task thread computes; each call timed, the clock's own time included",
+         "the same while every task thread computes; each call timed, the clock's own time "
+         "included",
          {"p50_ns", "p99_ns", "clock_ns"},
          {{"corogate: try_submit", "tasks", "refusal-busy"}},
          {{"refusal while busy, p99", "corogate: try_submit", "p99_ns", 5000, nullptr, "ns"}}},
@@ -163,8 +164,8 @@ const std::vector<benchmark>& all_benchmarks() {
           {"go: ants", "go", "naps-ants"},
           {"go: pond Go", "go", "naps-pond-go"}},
          {{"naps, CPU", "corogate: coroutine", "cpu_ns", 1.3, "asio: resident coroutines", ""},
-          {"naps, peak memory", "corogate: coroutine", "peak_mib", 1.3,
-           "asio: resident coroutines", ""},
+          {"naps, peak memory", "corogate: coroutine", "peak_mib", 1.3, "asio: resident coroutines",
+           ""},
           {"naps, CPU against ants", "corogate: coroutine", "cpu_ns", 0.75, "go: ants", ""}}},
         {"waiting",
          "heap bytes of a waiting detached task with a closure of 32 bytes, of 10^6",
@@ -172,8 +173,8 @@ const std::vector<benchmark>& all_benchmarks() {
          {{"corogate: coroutine", "heap", "waiting-coroutine"},
           {"corogate: plain callable", "heap", "waiting-callable"}},
          {{"bytes of a waiting task", "corogate: coroutine", "bytes", 256, nullptr, "bytes"},
-          {"bytes of a waiting task, stretch", "corogate: coroutine", "bytes", 160, nullptr,
-           "bytes"}}},
+          {"bytes of a waiting task, stretch", "corogate: coroutine", "bytes", 160, nullptr, "bytes"
+          }}},
         {"depth",
          "one task while n others wait, one thread",
          {"cpu_ns", "wall_ns", "peak_mib"},
@@ -182,8 +183,8 @@ const std::vector<benchmark>& all_benchmarks() {
           {"100 000 wait", "tasks", "depth waiting=100000"},
           {"1 000 000 wait", "tasks", "depth waiting=1000000 tasks=3000000"}},
          {{"10 -> 10^6 waiting, time", "1 000 000 wait", "cpu_ns", 2.5, "10 wait", ""},
-          {"10 -> 10^6 waiting, instructions", "1 000 000 wait", "instructions", 1.2, "10 wait",
-           ""}},
+          {"10 -> 10^6 waiting, instructions", "1 000 000 wait", "instructions", 1.2, "10 wait", ""}
+         },
          true},
         {"tenants",
          "the same with n tenants",
@@ -191,8 +192,8 @@ const std::vector<benchmark>& all_benchmarks() {
          {{"1 tenant", "tasks", "tenants tenants=1"},
           {"100 000 tenants", "tasks", "tenants tenants=100000"}},
          {{"1 -> 10^5 tenants, time", "100 000 tenants", "cpu_ns", 2.5, "1 tenant", ""},
-          {"1 -> 10^5 tenants, instructions", "100 000 tenants", "instructions", 1.2, "1 tenant",
-           ""}},
+          {"1 -> 10^5 tenants, instructions", "100 000 tenants", "instructions", 1.2, "1 tenant", ""
+          }},
          true},
     };
     return all;
@@ -427,9 +428,10 @@ judged judge(const benchmark& b, const mark& m, const results& rs) {
     judged j{&b, &m, figure_of(who, m.metric, base), {}};
     if (j.came)
         return j;
-    j.why_not = !who.unmeasured.empty()             ? who.unmeasured
-                : base && !base->unmeasured.empty() ? std::string(m.against) + ": " + base->unmeasured
-                                                    : std::string("no ") + m.metric;
+    j.why_not = !who.unmeasured.empty() ? who.unmeasured
+                : base && !base->unmeasured.empty()
+                    ? std::string(m.against) + ": " + base->unmeasured
+                    : std::string("no ") + m.metric;
     return j;
 }
 
@@ -454,8 +456,8 @@ void print_benchmark(const benchmark& b, const results& rs) {
             std::cout << padded(f ? text_of(f->middle) : "-", 13);
         }
         if (const auto f = figure_of(r, b.metrics.front(), &base))
-            std::cout << "   " << padded(text_of(f->middle), 5) << "  (" << text_of(f->low) << " to "
-                      << text_of(f->high) << (f->wide() ? ", wide)" : ")");
+            std::cout << "   " << padded(text_of(f->middle), 5) << "  (" << text_of(f->low)
+                      << " to " << text_of(f->high) << (f->wide() ? ", wide)" : ")");
         std::cout << "\n";
     }
     std::cout << std::flush;
@@ -531,8 +533,8 @@ void write_json(
     for (const judged& j : marks) {
         out << comma << "\n    {\"what\": " << quoted(j.by->what)
             << ", \"benchmark\": " << quoted(j.of->id) << ", \"who\": " << quoted(j.by->who)
-            << ", \"metric\": " << quoted(j.by->metric) << ", \"against\": "
-            << (j.by->against ? quoted(j.by->against) : "null")
+            << ", \"metric\": " << quoted(j.by->metric)
+            << ", \"against\": " << (j.by->against ? quoted(j.by->against) : "null")
             << ", \"at_most\": " << number(j.by->at_most)
             << ", \"came\": " << (j.came ? json_of(*j.came) : "null")
             << ", \"verdict\": " << quoted(j.verdict());

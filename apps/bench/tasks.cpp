@@ -111,8 +111,7 @@ asio::awaitable<void> nap() {
 }
 
 /// The submitter suspends where the pool is full; a place that is free it takes without asking.
-asio::awaitable<void>
-submit_naps(corogate::task_pool& pool, countdown& left, std::size_t n) {
+asio::awaitable<void> submit_naps(corogate::task_pool& pool, countdown& left, std::size_t n) {
     auto task = [&left]() -> asio::awaitable<void> {
         co_await nap();
         left.hit();

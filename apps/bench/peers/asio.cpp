@@ -132,9 +132,7 @@ asio::awaitable<void> nap_in_turn(countdown& left, std::size_t n) {
 void naps_resident(const arguments& given) {
     time_naps(given, [](asio::thread_pool& pool, countdown& left, std::size_t n, std::size_t at) {
         for (std::size_t i = 0; i < at; ++i)
-            asio::co_spawn(
-                pool, nap_in_turn(left, n / at + (i < n % at ? 1 : 0)), asio::detached
-            );
+            asio::co_spawn(pool, nap_in_turn(left, n / at + (i < n % at ? 1 : 0)), asio::detached);
     });
 }
 
