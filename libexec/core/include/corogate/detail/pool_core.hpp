@@ -25,6 +25,7 @@
 #include <corogate/detail/ready_window.hpp>
 #include <corogate/detail/runner.hpp>
 #include <corogate/detail/task_node.hpp>
+#include <corogate/detail/thread_turn.hpp>
 #include <corogate/drain_report.hpp>
 #include <corogate/errc.hpp>
 #include <corogate/pool_options.hpp>
@@ -186,6 +187,7 @@ private:
     // ---- a runner's own thread of control ----
 
     asio::awaitable<void> run(runner& r);
+    void begin_turn(runner& r) noexcept;
     task_node* ask(runner& r);
     auto answer(runner& r);
     void finish(runner& r, task_node* node) noexcept;
@@ -777,6 +779,11 @@ inline void pool_core::flush() {
 
 // ---- runners ----
 
+inline void pool_core::begin_turn(runner& r) noexcept {
+    r.budget.begin(clock::now());
+    thread_turn::begin(&r);
+}
+
 /// Asks the strand for a task. The answer is here at once when the strand was free.
 inline task_node* pool_core::ask(runner& r) {
     r.must_ask = false;
@@ -824,7 +831,7 @@ inline asio::awaitable<void> pool_core::run(runner& r) {
     runner_exit exit(*this);
     co_await asio::this_coro::reset_cancellation_state(asio::enable_terminal_cancellation());
     r.must_ask = true;
-    r.budget.begin(clock::now());
+    begin_turn(r);
     for (;;) {
         task_node* node = r.must_ask ? nullptr : window_.pop();
         if (!node) {
@@ -837,7 +844,7 @@ inline asio::awaitable<void> pool_core::run(runner& r) {
                     break;
                 }
                 node = r.given;
-                r.budget.begin(clock::now());
+                begin_turn(r);
                 if (!node) {
                     r.must_ask = true; // resumed to look: the strand must know that it has
                     continue;
@@ -878,13 +885,17 @@ inline asio::awaitable<void> pool_core::run(runner& r) {
                     asio::enable_terminal_cancellation()
                 );
                 co_await asio::this_coro::throw_if_cancelled(true);
+                // The task was suspended, and others had this thread meanwhile. Without this a task
+                // that only waited for a millisecond would count as one that took it.
+                if (!thread_turn::is(&r))
+                    begin_turn(r);
             }
             node = task.ended();
         }
         finish(r, node);
         if (r.budget.look() && r.budget.spent(clock::now())) {
             co_await asio::post(r.strand, asio::use_awaitable);
-            r.budget.begin(clock::now());
+            begin_turn(r);
         }
     }
 }
