@@ -876,7 +876,11 @@ inline asio::awaitable<void> pool_core::run(runner& r) {
             if (node->how() == task_node::form::plain) {
                 node->run_plain();
             } else {
-                co_await node->run_coroutine();
+                try {
+                    co_await node->run_coroutine();
+                } catch (...) {
+                    node->fail(std::current_exception());
+                }
                 // A task may end on a thread of another context.
                 if (!r.strand.running_in_this_thread())
                     co_await asio::post(r.strand, asio::use_awaitable);

@@ -5,6 +5,7 @@
 #include <corogate/detail/cancel_link.hpp>
 #include <corogate/errc.hpp>
 #include <cstdint>
+#include <exception>
 
 namespace corogate::detail {
 
@@ -30,8 +31,11 @@ public:
 
     /// Runs a plain task; the outcome is kept inside.
     virtual void run_plain() noexcept = 0;
-    /// The coroutine of a coroutine task; the outcome is kept inside, nothing is thrown.
+    /// The coroutine of a coroutine task. A result is kept inside; what making or awaiting it
+    /// throws is for `fail`.
     virtual boost::asio::awaitable<void> run_coroutine() = 0;
+    /// A coroutine task has ended with this exception.
+    virtual void fail(std::exception_ptr why) noexcept = 0;
     /// Whether the outcome is an exception. After the run.
     virtual bool failed() const noexcept = 0;
     /// Destroys the node and hands the outcome to the submitter, by post.
