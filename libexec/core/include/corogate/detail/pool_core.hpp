@@ -27,6 +27,7 @@
 #include <corogate/detail/return_ticket.hpp>
 #include <corogate/detail/runner.hpp>
 #include <corogate/detail/task_node.hpp>
+#include <corogate/detail/thread_turn.hpp>
 #include <corogate/detail/timings.hpp>
 #include <corogate/drain_report.hpp>
 #include <corogate/environment.hpp>
@@ -304,6 +305,11 @@ private:
     // ---- a runner's own thread of control ----
 
     asio::awaitable<void> run(runner& r);
+    void begin_turn(runner& r) noexcept { begin_turn(r, now()); }
+    static void begin_turn(runner& r, clock::time_point time) noexcept {
+        r.budget.begin(time);
+        thread_turn::begin(&r);
+    }
     task_node* ask(runner& r);
     auto answer(runner& r);
     void finish(runner& r, task_node* node) noexcept;
