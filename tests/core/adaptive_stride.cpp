@@ -1,67 +1,81 @@
 #include <corogate/detail/adaptive_stride.hpp>
 
-#include <array>
 #include <boost/test/unit_test.hpp>
-#include <cmath>
-#include <limits>
+#include <chrono>
+#include <cstdint>
 
 using corogate::detail::adaptive_stride;
+using namespace std::chrono_literals;
 
 BOOST_AUTO_TEST_SUITE(adaptive_stride_tests)
 
-BOOST_AUTO_TEST_CASE(every_task_at_a_low_or_unknown_pace) {
-    BOOST_TEST(adaptive_stride::at(0) == 1u);
-    BOOST_TEST(adaptive_stride::at(-1) == 1u);
-    BOOST_TEST(adaptive_stride::at(std::nan("")) == 1u);
-    BOOST_TEST(adaptive_stride::at(20'000) == 1u);
-    adaptive_stride stride;
-    for (int i = 0; i < 100; ++i)
-        BOOST_TEST(stride.next());
-    BOOST_TEST(stride.weight() == 1u);
+namespace {
+
+struct outcome {
+    std::uint64_t samples = 0;
+    std::uint64_t weight = 0;
+};
+
+/// n tasks at a steady distance in time.
+outcome
+run(adaptive_stride& stride, adaptive_stride::time_point& now, int n,
+    std::chrono::nanoseconds apart) {
+    outcome out;
+    for (int i = 0; i < n; ++i, now += apart)
+        if (stride.next()) {
+            ++out.samples;
+            out.weight += stride.take(now);
+        }
+    return out;
 }
 
-BOOST_AUTO_TEST_CASE(never_more_than_twenty_thousand_samples_a_second_and_no_fewer_than_needed) {
-    for (double pace = 20'001; pace < 5'000'000; pace *= 1.01) {
-        const auto stride = adaptive_stride::at(pace);
-        BOOST_TEST(pace / stride <= 20'000);
-        BOOST_TEST(pace / (stride - 1) > 20'000);
+} // namespace
+
+BOOST_AUTO_TEST_CASE(every_task_is_timed_while_there_are_few) {
+    adaptive_stride stride;
+    adaptive_stride::time_point now{1h};
+    const auto out = run(stride, now, 1000, 1ms);
+    BOOST_TEST(out.samples == 1000u);
+    BOOST_TEST(out.weight == 1000u);
+}
+
+BOOST_AUTO_TEST_CASE(a_flood_is_sampled_and_the_sample_stands_for_all) {
+    for (const auto apart : {100ns, 250ns, 1000ns, 10000ns}) {
+        adaptive_stride stride(7);
+        adaptive_stride::time_point now{1h};
+        const int n = 1'000'000;
+        const auto out = run(stride, now, n, apart);
+        const auto seconds = static_cast<double>(n) * std::chrono::duration<double>(apart).count();
+        BOOST_TEST(static_cast<double>(out.samples) / seconds < 50'000);
+        BOOST_TEST(static_cast<double>(out.weight) > 0.9 * n);
+        BOOST_TEST(static_cast<double>(out.weight) < 1.1 * n);
     }
 }
 
-BOOST_AUTO_TEST_CASE(one_in_256_at_least) {
-    BOOST_TEST(adaptive_stride::at(1e9) == 256u);
-    BOOST_TEST(adaptive_stride::at(std::numeric_limits<double>::infinity()) == 256u);
-}
-
-BOOST_AUTO_TEST_CASE(samples_stand_for_as_many_tasks_as_there_were_wherever_they_are_in_a_job) {
-    adaptive_stride stride(7);
-    stride.pace(160'000);
-    BOOST_TEST(stride.weight() == 8u);
-    constexpr int jobs = 100'000;
-    std::array<int, 24> timed{};
-    int samples = 0;
-    for (int job = 0; job < jobs; ++job)
-        for (auto& place : timed)
-            if (stride.next()) {
-                ++place;
-                ++samples;
-            }
-    // The distances are uniform on 1..15: the mean of 300 000 of them is 8 within 0.04 (5 sigma).
-    BOOST_TEST(24.0 * jobs / samples == 8.0, boost::test_tools::tolerance(0.005));
-    for (const int place : timed) // each about 12 500; a fixed stride gives 0 or 100 000
-        BOOST_TEST((place > 11'500 && place < 13'500));
-}
-
-BOOST_AUTO_TEST_CASE(a_new_pace_takes_effect_with_the_next_task) {
+BOOST_AUTO_TEST_CASE(the_stride_follows_a_change_of_pace) {
     adaptive_stride stride;
-    stride.pace(1e9);
-    stride.next();
-    stride.pace(1000);
-    BOOST_TEST(stride.next());
-    BOOST_TEST(stride.next());
-    stride.pace(40'000);
-    BOOST_TEST(stride.weight() == 2u);
-    BOOST_TEST(stride.next());
+    adaptive_stride::time_point now{1h};
+    run(stride, now, 100'000, 100ns);
+    run(stride, now, 5'000, 1ms); // at most 256 of these are skipped before the first is timed
+    const auto out = run(stride, now, 1000, 1ms);
+    BOOST_TEST(out.samples == 1000u);
+}
+
+BOOST_AUTO_TEST_CASE(a_periodic_sequence_is_sampled_evenly) {
+    adaptive_stride stride(3);
+    adaptive_stride::time_point now{1h};
+    std::uint64_t first_of_job = 0;
+    std::uint64_t all = 0;
+    for (int i = 0; i < 1'000'000; ++i, now += 100ns)
+        if (stride.next()) {
+            const auto weight = stride.take(now);
+            all += weight;
+            if (i % 24 == 0)
+                first_of_job += weight;
+        }
+    const double part = static_cast<double>(first_of_job) / static_cast<double>(all);
+    BOOST_TEST(part > 0.5 / 24);
+    BOOST_TEST(part < 1.5 / 24);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

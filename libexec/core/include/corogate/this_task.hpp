@@ -29,7 +29,7 @@ public:
 
     /// Whether the task it was got from still runs.
     bool running() const noexcept {
-        return runner_ && extra_->who.load() == runner_ && runner_->generation() == generation_;
+        return executor_ && executor_->who() == runner_ && runner_->generation() == generation_;
     }
 
     /// The number of its job, unique in the pool.
@@ -88,9 +88,9 @@ private:
         }
     };
 
-    task_context(detail::runner& r, detail::pool_executor::extra_ptr extra)
+    explicit task_context(detail::runner& r)
         : runner_(&r)
-        , extra_(std::move(extra))
+        , executor_(r.strand)
         , generation_(r.generation())
         , job_(r.job.load(std::memory_order_relaxed)) {
         if (job_)
@@ -109,7 +109,7 @@ private:
     }
 
     detail::runner* runner_ = nullptr;
-    detail::pool_executor::extra_ptr extra_;
+    std::optional<detail::pool_executor> executor_;
     std::uint64_t generation_ = 0;
     std::uint64_t id_ = 0;
     detail::job_record_ptr job_;
@@ -141,14 +141,11 @@ private:
     static bool find(const Handler& handler, task_context& here) {
         const boost::asio::any_io_executor executor =
             boost::asio::get_associated_executor(handler, boost::asio::any_io_executor());
-        const auto* strand = executor.target<detail::runner::strand_type>();
-        if (!strand)
-            return false;
-        const auto pool = strand->get_inner_executor();
-        detail::runner* r = pool.who();
+        const auto* ours = executor.target<detail::pool_executor>();
+        detail::runner* r = ours ? ours->who() : nullptr;
         if (!r || r->generation() == 0)
             return false;
-        here = task_context(*r, pool.extra());
+        here = task_context(*r);
         return true;
     }
 

@@ -128,10 +128,14 @@ inline void pool_core::wait_at_door(std::unique_ptr<admission_waiter> waiter) {
 }
 
 inline void pool_core::sample(task_node& node) noexcept {
-    if (options_.timings())
-        node.weight = timings_.take();
-    if (node.weight != 0 || options_.observe())
-        node.stamp = now().time_since_epoch().count();
+    adaptive_stride& sampler = pool_timings_state::sampler();
+    const bool timed = options_.timings() && sampler.next();
+    if (!timed && !options_.observe())
+        return;
+    const auto time = now();
+    node.stamp = time.time_since_epoch().count();
+    if (timed)
+        node.weight = static_cast<std::uint16_t>(sampler.take(time));
 }
 
 inline void pool_core::cancel(cancel_link_ptr link, asio::cancellation_type type) {

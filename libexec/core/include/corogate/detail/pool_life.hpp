@@ -16,18 +16,19 @@ inline pool_core::pool_core(const pool_options& options, borrowed on)
     , queue_(options.tenants())
     , limit_(options.limit())
     , queue_tasks_(options.queue_tasks())
-    , executor_([&] {
+    , executor_([&]() -> executor_target& {
         if (on.env)
-            return pool_executor::over(on.env->get_executor());
+            return target_.emplace(on.env->get_executor());
         if (!on.threads)
             threads_.emplace(options.threads());
-        return pool_executor((on.threads ? *on.threads : *threads_).get_executor());
+        return target_.emplace(on.threads ? *on.threads : *threads_);
     }())
     , strand_([&]() -> control_strand& {
         if (!on.env)
-            control_.emplace(1);
-        const auto control = on.env ? executor_ : pool_executor(control_->get_executor());
-        return strand_place_.emplace(inline_when_free<pool_executor>(control));
+            control_target_.emplace(control_.emplace(1));
+        return strand_place_.emplace(
+            inline_when_free<pool_executor>(on.env ? executor_ : pool_executor(*control_target_))
+        );
     }()) {
     clock_.emplace(on.env, control_ ? &*control_ : nullptr, [this] { alarm_rang(); });
     idle_look_.core = this;

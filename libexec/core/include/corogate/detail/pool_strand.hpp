@@ -313,7 +313,6 @@ inline void pool_core::serve(runner& r) {
     if (const auto time = now(); pace_.due(time)) {
         pace_.observe(time, ended());
         tasks_per_second_.store(pace_.per_second(), std::memory_order_relaxed);
-        timings_.tasks_per_second.store(pace_.per_second(), std::memory_order_relaxed);
     }
     publish_hunger();
     if (!node) {
