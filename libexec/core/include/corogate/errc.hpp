@@ -31,6 +31,14 @@ enum class errc {
     would_deadlock,
     /// A job was given more tasks than it reserved (`job-exhausted`).
     job_exhausted,
+    /// The job's deadline passed before the task started (`expired`).
+    expired,
+    /// Admitted, and given up before its start in favour of another tenant (`displaced`).
+    displaced,
+    /// The pool was full and the job was stored to run later (`spilled`).
+    spilled,
+    /// Asked for the task that runs here, outside a task (`no-task`).
+    no_task,
 };
 
 namespace detail {
@@ -57,6 +65,14 @@ public:
             return "a task cannot wait for the end of all tasks";
         case errc::job_exhausted:
             return "the job was given more tasks than it reserved";
+        case errc::expired:
+            return "the deadline passed before the task started";
+        case errc::displaced:
+            return "the task was displaced from the queue before it started";
+        case errc::spilled:
+            return "the pool was full; the job is stored and runs later";
+        case errc::no_task:
+            return "no task of a corogate pool runs here";
         }
         return "unknown corogate error";
     }
@@ -92,6 +108,14 @@ constexpr const char* reason_name(errc value) noexcept {
         return "would-deadlock";
     case errc::job_exhausted:
         return "job-exhausted";
+    case errc::expired:
+        return "expired";
+    case errc::displaced:
+        return "displaced";
+    case errc::spilled:
+        return "spilled";
+    case errc::no_task:
+        return "no-task";
     }
     return "unknown";
 }
@@ -100,7 +124,7 @@ inline std::ostream& operator<<(std::ostream& out, errc value) { return out << r
 
 namespace detail {
 
-inline constexpr int errc_count = 8;
+inline constexpr int errc_count = 12;
 
 /// A `system_error` for each reason, made once: a refusal under overload allocates nothing.
 inline const std::exception_ptr& prebuilt_exception(errc value) {

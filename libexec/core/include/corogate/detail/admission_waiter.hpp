@@ -3,6 +3,7 @@
 #include <boost/intrusive/list_hook.hpp>
 #include <corogate/detail/cancel_link.hpp>
 #include <corogate/errc.hpp>
+#include <corogate/job_options.hpp>
 #include <cstddef>
 
 namespace corogate::detail {
@@ -16,8 +17,9 @@ using door_hook = boost::intrusive::list_base_hook<
 /// A submitter that waits for places at the door (overflow policy `wait`).
 class admission_waiter : public door_hook {
 public:
-    explicit admission_waiter(std::size_t n) noexcept
-        : places(n) {}
+    admission_waiter(std::size_t n, const job_options& whose)
+        : places(n)
+        , who(whose) {}
     admission_waiter(const admission_waiter&) = delete;
     admission_waiter& operator=(const admission_waiter&) = delete;
     virtual ~admission_waiter() = default;
@@ -28,6 +30,7 @@ public:
     virtual void refused(pool_core& core, errc why) = 0;
 
     const std::size_t places;
+    const job_options who;
     admission_waiter* next = nullptr; // in the door's inbox
     cancel_link_ptr link;
 };

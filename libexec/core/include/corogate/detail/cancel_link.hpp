@@ -17,11 +17,11 @@ struct runner;
 /// race with its emission), so a late cancellation finds `nowhere`.
 class cancel_link : public boost::intrusive_ref_counter<cancel_link, boost::thread_safe_counter> {
 public:
-    enum class place : std::uint8_t { nowhere, door, queue, window };
+    enum class place : std::uint8_t { nowhere, door, queue, nested, window };
 
     // Control strand only.
     place where = place::nowhere;
-    task_node* node = nullptr;          // valid in queue
+    task_node* node = nullptr;          // valid in queue and nested
     admission_waiter* waiter = nullptr; // valid at the door
 
     /// Set by the strand before it looks at `running`; a runner that starts the task sets `running`

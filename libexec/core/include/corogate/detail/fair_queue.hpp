@@ -70,6 +70,10 @@ public:
     /// n further units of a queued entry; they are served with it, where it stands.
     void add_units(queue_entry& entry, std::uint32_t n) noexcept;
 
+    /// Takes n of a queued entry's units out, which the tenant holds no longer; the entry leaves
+    /// the queue with its last.
+    void remove_units(queue_entry& entry, std::uint32_t n) noexcept;
+
     /// Takes a queued entry out with all its units, which the tenant holds no longer.
     void erase(queue_entry& entry) noexcept;
 
@@ -247,6 +251,17 @@ inline void fair_queue::erase(queue_entry& entry) noexcept {
     if (could_go)
         displaceable_less(whose);
     holding_changed(whose);
+}
+
+inline void fair_queue::remove_units(queue_entry& entry, std::uint32_t n) noexcept {
+    assert(entry.queued_ && n <= entry.units_);
+    if (n == entry.units_) {
+        erase(entry);
+        return;
+    }
+    entry.units_ -= n;
+    uncount(*entry.flow_, n);
+    release(entry.flow_->owner(), n);
 }
 
 inline queue_entry* fair_queue::next() noexcept {

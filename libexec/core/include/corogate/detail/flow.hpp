@@ -31,9 +31,12 @@ public:
         ordered = 2,      ///< never overtaken by a later ordered entry of its tenant and class
     };
 
-    explicit queue_entry(std::uint32_t units = 1, std::uint8_t kind = fixed) noexcept
+    explicit queue_entry(
+        std::uint32_t units = 1, std::uint8_t kind = fixed, bool composite = false
+    ) noexcept
         : units_(units)
-        , kind_(kind) {}
+        , kind_(kind)
+        , composite_(composite) {}
     queue_entry(const queue_entry&) = delete;
     queue_entry& operator=(const queue_entry&) = delete;
 
@@ -55,6 +58,9 @@ public:
     /// A unit of it has been served: it goes on before others of its tenant, and is not displaced.
     bool started() const noexcept { return started_; }
 
+    /// Whether the entry stands for several things of its own. The owner's business.
+    bool composite() const noexcept { return composite_; }
+
     /// Whose it is. Set by the first push; stays after the entry has left the queue, and is valid
     /// as long as the tenant is (which holds the units served, until they are released).
     flow* where() const noexcept { return flow_; }
@@ -72,6 +78,7 @@ private:
     std::uint8_t kind_;
     bool queued_ = false;
     bool started_ = false;
+    const bool composite_;
 };
 
 static_assert(sizeof(queue_entry) <= 40);

@@ -16,7 +16,7 @@ namespace corogate::detail {
 /// release; flags are set on the control strand only.
 class gate {
 public:
-    enum flag : std::uint64_t { waiters = 1, draining = 2, stopped = 4 };
+    enum flag : std::uint64_t { waiters = 1, draining = 2, stopped = 4, paused = 8 };
 
     explicit gate(std::uint32_t capacity) noexcept
         : word_(shifted(static_cast<std::int64_t>(capacity)))
@@ -55,6 +55,18 @@ public:
         return false;
     }
 
+    /// Takes n places whether free or not, for what belongs to a task that runs; fails only where the
+    /// pool is stopped.
+    bool force(std::size_t n) noexcept {
+        const auto seen = word_.fetch_sub(
+            shifted(static_cast<std::int64_t>(n)), std::memory_order_acq_rel
+        );
+        if (!(seen & stopped))
+            return true;
+        release(n);
+        return false;
+    }
+
     /// Gives n places back. Returns the flags of that moment.
     std::uint64_t release(std::size_t n) noexcept {
         return word_.fetch_add(shifted(static_cast<std::int64_t>(n)), std::memory_order_acq_rel);
@@ -68,13 +80,28 @@ public:
         return (word_.load(std::memory_order_seq_cst) & which) != 0;
     }
 
-    /// Places taken: tasks reserved, waiting or running.
+    /// Places taken: tasks reserved, waiting or running. Exact on the control strand.
     std::size_t taken() const noexcept {
         const auto free = free_of(word_.load(std::memory_order_acquire));
-        return static_cast<std::size_t>(static_cast<std::int64_t>(capacity()) - free);
+        const auto taken = static_cast<std::int64_t>(capacity()) - free;
+        return taken > 0 ? static_cast<std::size_t>(taken) : 0; // torn by a resize under way
     }
 
-    std::size_t capacity() const noexcept { return capacity_; }
+    /// Free places; negative after a shrink, or where places were forced.
+    std::int64_t free() const noexcept {
+        return free_of(word_.load(std::memory_order_acquire));
+    }
+
+    std::size_t capacity() const noexcept { return capacity_.load(std::memory_order_relaxed); }
+
+    /// Changes the number of places. After a shrink there may be fewer than are taken.
+    void resize(std::uint32_t capacity) noexcept {
+        const auto before = capacity_.exchange(capacity, std::memory_order_relaxed);
+        word_.fetch_add(
+            shifted(static_cast<std::int64_t>(capacity) - static_cast<std::int64_t>(before)),
+            std::memory_order_acq_rel
+        );
+    }
 
 private:
     static constexpr std::uint64_t shifted(std::int64_t n) noexcept {
@@ -85,7 +112,7 @@ private:
     }
 
     std::atomic<std::uint64_t> word_;
-    const std::uint32_t capacity_;
+    std::atomic<std::uint32_t> capacity_;
 };
 
 } // namespace corogate::detail

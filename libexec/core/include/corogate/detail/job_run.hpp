@@ -86,10 +86,10 @@ private:
     std::size_t count_;
 };
 
-template <typename T, typename Handler>
+template <typename T, typename Sink>
 class job_run_for final : public job_run<T> {
 public:
-    job_run_for(std::size_t n, handler_sink<Handler, job_result_t<T>> sink)
+    job_run_for(std::size_t n, Sink sink)
         : job_run<T>(n)
         , sink_(std::move(sink)) {}
 
@@ -101,15 +101,17 @@ private:
         sink.deliver(core, std::move(end));
     }
 
-    handler_sink<Handler, job_result_t<T>> sink_;
+    Sink sink_;
 };
 
 /// The end of one task of a run.
 template <typename T>
 struct run_sink {
+    static constexpr bool waited_for = true;
     job_run<T>* run;
     std::size_t index;
 
+    std::allocator<void> get_allocator() const noexcept { return {}; }
     void deliver(pool_core& core, outcome<T>&& end) { run->ended(core, index, std::move(end)); }
 };
 
@@ -130,27 +132,54 @@ private:
     pool_core* core_;
 };
 
+/// Nodes linked newest to oldest; destroyed where making the next one threw.
+class node_chain {
+public:
+    node_chain() = default;
+    node_chain(const node_chain&) = delete;
+    node_chain& operator=(const node_chain&) = delete;
+    ~node_chain() {
+        while (newest_) {
+            task_node* next = newest_->next;
+            newest_->discard();
+            newest_ = next;
+        }
+    }
+    void push(task_node* node) noexcept {
+        node->next = newest_;
+        newest_ = node;
+        if (!oldest_)
+            oldest_ = node;
+    }
+    std::pair<task_node*, task_node*> release() noexcept {
+        return {std::exchange(newest_, nullptr), oldest_};
+    }
+
+private:
+    task_node* newest_ = nullptr;
+    task_node* oldest_ = nullptr;
+};
+
 /// Starts `job::async_run`. Takes what it needs from the job at initiation.
 template <typename T>
 class initiate_job_run {
 public:
-    using executor_type = pool_core::pool_executor;
+    using executor_type = pool_executor;
 
-    explicit initiate_job_run(std::shared_ptr<pool_core> core)
-        : core_(std::move(core)) {}
+    initiate_job_run(std::shared_ptr<pool_core> core, job_record_ptr job)
+        : core_(std::move(core))
+        , job_(std::move(job)) {}
 
     executor_type get_executor() const noexcept { return core_->executor(); }
 
     template <typename Handler, typename Tasks>
-    void operator()(Handler&& handler, Tasks* tasks, std::size_t* places) const {
+    void operator()(Handler&& handler, Tasks* tasks) const {
         using handler_type = std::decay_t<Handler>;
-        using node = typed_task<std::ranges::range_value_t<Tasks>, run_sink<T>>;
         std::optional<pool_user> user;
         if (core_)
             user.emplace(*core_);
         if (!core_ || !*user) { // no executor of ours to complete on
-            outcome<job_result_t<T>> end;
-            end.error = prebuilt_exception(core_ ? errc::stopped : errc::job_exhausted);
+            auto end = failed(core_ ? errc::stopped : errc::job_exhausted);
             completion<handler_type, asio::system_executor> late(
                 std::forward<Handler>(handler), asio::system_executor()
             );
@@ -161,67 +190,94 @@ public:
             return;
         }
         const auto slot = asio::get_associated_cancellation_slot(handler);
-        handler_sink<handler_type, job_result_t<T>> sink(std::forward<Handler>(handler), *core_);
+        runner* const parent = core_->waiting_task(handler);
         const auto n = std::ranges::size(*tasks);
-        if (n > *places) {
+        const auto no = refused(n);
+        if (no || n == 0) {
+            handler_sink<handler_type, job_result_t<T>> sink(
+                std::forward<Handler>(handler), *core_
+            );
             outcome<job_result_t<T>> end;
-            end.error = prebuilt_exception(errc::job_exhausted);
-            sink.deliver(*core_, std::move(end));
-            return;
-        }
-        if (n == 0) {
-            outcome<job_result_t<T>> end;
-            if constexpr (!std::is_void_v<T>)
+            if (no)
+                end.error = prebuilt_exception(*no);
+            else if constexpr (!std::is_void_v<T>)
                 end.value.emplace();
             sink.deliver(*core_, std::move(end));
             return;
         }
-        auto run = std::make_unique<job_run_for<T, handler_type>>(n, std::move(sink));
-        chain nodes;
-        std::vector<cancel_link_ptr> links;
-        std::size_t index = 0;
-        for (auto& task : *tasks) {
-            auto* made = new node(std::move(task), run_sink<T>{run.get(), index++});
-            nodes.push(made);
-            if (slot.is_connected())
-                made->link = links.emplace_back(new cancel_link);
+        if (parent) {
+            using ticket_type = ticket_for<handler_type, job_result_t<T>>;
+            auto ticket =
+                std::make_unique<ticket_type>(*parent, std::forward<Handler>(handler), *core_);
+            start(
+                slot, *tasks, n, ticket_sink<handler_type, job_result_t<T>>{ticket.get()},
+                [&](task_node* newest, task_node* oldest) {
+                    core_->submit_nested(newest, oldest, ticket.release());
+                },
+                job_->lane == nullptr
+            );
+        } else {
+            start(
+                slot, *tasks, n,
+                handler_sink<handler_type, job_result_t<T>>(
+                    std::forward<Handler>(handler), *core_
+                ),
+                [&](task_node* newest, task_node* oldest) { core_->submit(newest, oldest); },
+                false
+            );
         }
-        if (slot.is_connected())
-            cancel_through(slot, core_, std::move(links));
-        *places -= n;
-        run.release(); // the last task destroys it
-        auto [newest, oldest] = nodes.release();
-        core_->submit(newest, oldest);
-        core_->job_places(-static_cast<std::ptrdiff_t>(n));
     }
 
 private:
-    /// Nodes linked newest to oldest; destroyed where making the next one threw.
-    struct chain {
-        chain() = default;
-        chain(const chain&) = delete;
-        chain& operator=(const chain&) = delete;
-        ~chain() {
-            while (newest) {
-                task_node* next = newest->next;
-                delete newest;
-                newest = next;
-            }
+    std::optional<errc> refused(std::size_t n) const noexcept {
+        if (const int over = job_->over.load(std::memory_order_relaxed))
+            return static_cast<errc>(over);
+        if (n > job_->places.load(std::memory_order_relaxed))
+            return errc::job_exhausted;
+        return std::nullopt;
+    }
+
+    static outcome<job_result_t<T>> failed(errc why) {
+        outcome<job_result_t<T>> end;
+        end.error = prebuilt_exception(why);
+        return end;
+    }
+
+    template <typename Slot, typename Tasks, typename Sink, typename Go>
+    void start(Slot slot, Tasks& tasks, std::size_t n, Sink sink, Go go, bool nested) const {
+        using node = typed_task<std::ranges::range_value_t<Tasks>, run_sink<T>>;
+        auto run = std::make_unique<job_run_for<T, Sink>>(n, std::move(sink));
+        node_chain nodes;
+        std::vector<cancel_link_ptr> links;
+        if (slot.is_connected())
+            links.reserve(n);
+        std::size_t index = 0;
+        for (auto& task : tasks) {
+            auto* made = node::make(std::move(task), run_sink<T>{run.get(), index++});
+            nodes.push(made);
+            made->job = job_;
+            made->nested = nested;
+            core_->sample(*made);
+            if (slot.is_connected())
+                made->link = links.emplace_back(cancel_link_ptr(new cancel_link));
         }
-        void push(task_node* node) noexcept {
-            node->next = newest;
-            newest = node;
-            if (!oldest)
-                oldest = node;
+        if (slot.is_connected())
+            cancel_through(slot, core_, std::move(links));
+        const bool had = core_->take_places(*job_, n);
+        run.release(); // the last task destroys it
+        auto [newest, oldest] = nodes.release();
+        if (!had) { // the job has ended meanwhile, and with it its places
+            const int over = job_->over.load(std::memory_order_relaxed);
+            core_->force(n);
+            if (job_->lane)
+                job_->lane->doors.force(n);
+            static_cast<void>(over); // the strand tells each task so
         }
-        std::pair<task_node*, task_node*> release() noexcept {
-            return {std::exchange(newest, nullptr), oldest};
-        }
-        task_node* newest = nullptr;
-        task_node* oldest = nullptr;
-    };
+        go(newest, oldest);
+    }
 
     std::shared_ptr<pool_core> core_;
+    job_record_ptr job_;
 };
 
 } // namespace corogate::detail

@@ -18,13 +18,14 @@ class ready_window {
 public:
     static constexpr std::size_t capacity = 128;
 
-    /// Strand only.
-    std::size_t free() const noexcept {
-        return capacity -
-               static_cast<std::size_t>(
-                   tail_.load(std::memory_order_relaxed) - head_.load(std::memory_order_acquire)
-               );
+    /// Strand only; consumers may make it less at any time.
+    std::size_t size() const noexcept {
+        return static_cast<std::size_t>(
+            tail_.load(std::memory_order_relaxed) - head_.load(std::memory_order_acquire)
+        );
     }
+    /// Strand only.
+    std::size_t free() const noexcept { return capacity - size(); }
 
     /// Strand only; there must be a free slot.
     void push(task_node* node) noexcept {

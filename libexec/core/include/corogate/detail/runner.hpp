@@ -4,23 +4,32 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/strand.hpp>
-#include <boost/asio/thread_pool.hpp>
+#include <chrono>
+#include <corogate/detail/job_record.hpp>
+#include <corogate/detail/pool_executor.hpp>
 #include <corogate/detail/resume_slot.hpp>
 #include <corogate/detail/runner_budget.hpp>
 #include <corogate/detail/task_node.hpp>
+#include <cstddef>
 #include <cstdint>
 
 namespace corogate::detail {
+
+class return_ticket;
 
 /// A resident coroutine of the pool and what others need to know of it.
 ///
 /// It runs on a strand of its own: a cancellation emitted there cannot race with the task it is
 /// meant for, and what the task starts in parallel with itself stays serialised.
 struct alignas(64) runner {
-    using strand_type = boost::asio::strand<boost::asio::thread_pool::executor_type>;
+    using strand_type = boost::asio::strand<pool_executor>;
 
-    explicit runner(boost::asio::thread_pool::executor_type pool)
-        : strand(pool) {}
+    runner(pool_core& owner, const pool_executor& pool)
+        : core(owner)
+        , strand(pool.of(*this)) {}
+    runner(const runner&) = delete;
+    runner& operator=(const runner&) = delete;
+    ~runner() { strand.get_inner_executor().forget_runner(); }
 
     /// What lies in the letter box between the runner and the control strand.
     enum class letter : std::uint8_t {
@@ -29,6 +38,7 @@ struct alignas(64) runner {
         suspended, // not answered, and `resume` waits for it
     };
 
+    pool_core& core;
     strand_type strand;
     boost::asio::cancellation_signal signal;
 
@@ -40,10 +50,24 @@ struct alignas(64) runner {
     // Runner's thread of control only.
     runner_budget budget;
     cancel_link* current = nullptr;
-    bool must_ask = false; // the next task comes from the strand, not from the window
+    boost::asio::cancellation_slot slot; // of the runner's coroutine, whatever a task resets
+    bool must_ask = false;               // the next task comes from the strand, not from the window
+    task_node* returned = nullptr;       // was not to start; with the next question
+    std::uint64_t number = 0;            // of the job of one that runs, once somebody asked
+
+    // Written by the runner, read by the control strand: the job of the task that runs.
+    std::atomic<job_record*> job{nullptr};
 
     // Control strand only.
     bool woken = false; // has been started or resumed and has not asked since
+    lane_state* lane = nullptr;
+    std::size_t index = 0; // among the pool's runners
+    struct watch {
+        std::uint64_t progress = 0; // as seen last
+        std::chrono::steady_clock::time_point since{};
+        bool told = false;
+        bool lent = false;
+    } watched;
 
     // One writer, read by the control strand: starts << 1 | running.
     std::atomic<std::uint64_t> progress{0};
@@ -60,6 +84,11 @@ struct alignas(64) runner {
             if (progress.load(std::memory_order_relaxed) == p)
                 return {p >> 1, (p >> 1) - (p & 1), (f >> 1) - (p & f & 1)};
         }
+    }
+    /// Which of its tasks runs, counted from 1; of no task while none does.
+    std::uint64_t generation() const noexcept {
+        const auto p = progress.load(std::memory_order_relaxed);
+        return (p & 1) ? p >> 1 : 0;
     }
 
     /// `resume` is moved out first: the runner may ask again before post returns.

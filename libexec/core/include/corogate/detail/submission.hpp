@@ -11,42 +11,87 @@
 #include <corogate/detail/pool_core.hpp>
 #include <corogate/detail/typed_task.hpp>
 #include <corogate/errc.hpp>
+#include <corogate/job_options.hpp>
 #include <corogate/refusal.hpp>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <type_traits>
 #include <utility>
 
 namespace corogate::detail {
 
-/// A reserved place that goes back unless a task takes it.
+/// Whose a submission is and which way it goes.
+struct submission_path {
+    std::optional<job_options> who;
+    lane_state* lane = nullptr;
+
+    /// A record of its own where there is something to record.
+    bool recorded() const noexcept { return who || lane; }
+};
+
+/// Reserved places that go back unless tasks take them.
 class place_guard {
 public:
-    explicit place_guard(pool_core& core) noexcept
-        : core_(&core) {}
+    place_guard(pool_core& core, std::size_t n, lane_state* lane = nullptr) noexcept
+        : core_(&core)
+        , n_(n)
+        , lane_(lane) {}
     place_guard(const place_guard&) = delete;
     place_guard& operator=(const place_guard&) = delete;
     ~place_guard() {
-        if (core_)
-            core_->release_unused(1);
+        if (!core_)
+            return;
+        if (lane_)
+            lane_->doors.release(n_);
+        core_->release_unused(n_);
     }
     void used() noexcept { core_ = nullptr; }
 
 private:
     pool_core* core_;
+    std::size_t n_;
+    lane_state* lane_;
 };
+
+/// Both gates, all or nothing.
+inline std::optional<errc> reserve_places(pool_core& core, lane_state* lane, std::size_t n) {
+    if (lane)
+        if (const auto no = lane->doors.reserve(n))
+            return no;
+    const auto no = core.reserve(n);
+    if (no && lane)
+        lane->doors.release(n);
+    return no;
+}
+
+/// The job of a submission, as far as it needs a record. `places`: reserved for tasks to come.
+inline job_record_ptr make_record(
+    pool_core& core, const submission_path& path, std::size_t places, bool waited_for,
+    const job_record* parent = nullptr
+) {
+    job_options who = path.who ? *path.who : job_options();
+    if (parent && !path.who)
+        who.tenant(parent->tenant_name).priority(parent->priority).name(parent->name);
+    auto job = core.make_job(who, places, waited_for);
+    job->lane = path.lane;
+    if (parent)
+        job->deadline = std::min(job->deadline, parent->deadline);
+    core.watch_deadline(job);
+    return job;
+}
 
 /// A task whose submitter waits at the door.
 class waiting_task final : public admission_waiter {
 public:
-    explicit waiting_task(cancel_link_ptr slot_link) noexcept
-        : admission_waiter(1) {
+    waiting_task(cancel_link_ptr slot_link, const job_options& whose)
+        : admission_waiter(1, whose) {
         link = std::move(slot_link);
     }
-    void admitted(pool_core& core) override { core.submit_from_door(task); }
-    void refused(pool_core& core, errc why) override { task->drop(core, why); }
+    void admitted(pool_core& core) override { core.submit_from_door(task.release()); }
+    void refused(pool_core& core, errc why) override { task.release()->drop(core, why); }
 
-    task_node* task = nullptr;
+    owned_node task;
 };
 
 /// The handler type that `asio::detached` makes.
@@ -55,7 +100,7 @@ using detached_handler =
 
 class initiate_submit {
 public:
-    using executor_type = pool_core::pool_executor;
+    using executor_type = pool_executor;
 
     explicit initiate_submit(std::shared_ptr<pool_core> core) noexcept
         : core_(std::move(core)) {}
@@ -63,24 +108,56 @@ public:
     executor_type get_executor() const noexcept { return core_->executor(); }
 
     template <typename Handler, typename F>
-    void operator()(Handler&& handler, F&& task) const {
+    void operator()(Handler&& handler, F&& task, submission_path path) const {
         using callable = callable_t<F>;
         using result = task_result_t<callable>;
+        if constexpr (!std::is_same_v<std::decay_t<Handler>, detached_handler>) {
+            if (runner* parent = core_->waiting_task(handler)) {
+                submit_child<result>(
+                    *parent, std::forward<Handler>(handler), std::forward<F>(task), path
+                );
+                return;
+            }
+        }
         const auto slot = asio::get_associated_cancellation_slot(handler);
         auto sink = make_sink<result>(std::forward<Handler>(handler));
         using sink_type = decltype(sink);
-        const auto no = core_->reserve(1);
-        const bool waits =
-            no && *no == errc::queue_full && core_->options().overflow() == overflow_policy::wait;
+        using node_type = typed_task<callable, sink_type>;
+        auto no = over_before(path);
+        if (!no)
+            no = reserve_places(*core_, path.lane, 1);
+        bool waits = false;
+        if (no && *no == errc::queue_full) {
+            switch (path.lane ? overflow_policy::reject : core_->options().overflow()) {
+            case overflow_policy::reject:
+                break;
+            case overflow_policy::wait:
+            case overflow_policy::displace:
+                waits = core_->may_wait();
+                break;
+            case overflow_policy::caller_runs:
+                if constexpr (!task_traits<callable>::coroutine) {
+                    run_here<result>(std::move(sink), std::forward<F>(task));
+                    return;
+                }
+                break;
+            case overflow_policy::spill:
+                if (core_->options().on_spill()) {
+                    spill<result>(std::move(sink), path);
+                    return;
+                }
+                break;
+            }
+        }
         if (no && !waits) {
-            core_->count_refused(1);
-            refuse<result>(std::move(sink), prebuilt_exception(*no));
+            core_->refuse(path.who ? *path.who : job_options(), 1, *no);
+            fail<result>(std::move(sink), prebuilt_exception(*no));
             return;
         }
         std::optional<place_guard> place;
         if (!no)
-            place.emplace(*core_);
-        std::unique_ptr<task_node> node;
+            place.emplace(*core_, 1, path.lane);
+        owned_node node;
         std::unique_ptr<waiting_task> waiter;
         try {
             cancel_link_ptr link;
@@ -89,18 +166,23 @@ public:
                 cancel_through(slot, core_, link);
             }
             if (waits)
-                waiter = std::make_unique<waiting_task>(link);
-            node = std::make_unique<typed_task<callable, sink_type>>(
-                std::forward<F>(task), std::move(sink)
-            );
+                waiter = std::make_unique<waiting_task>(
+                    link, path.who ? *path.who : job_options()
+                );
+            job_record_ptr job;
+            if (path.recorded())
+                job = make_record(*core_, path, 0, sink_type::waited_for);
+            node.reset(node_type::make(std::forward<F>(task), std::move(sink)));
             node->link = std::move(link);
+            node->job = std::move(job);
         } catch (...) { // the callable could not be moved in: an error like the task's own
             place.reset();
-            refuse<result>(std::move(sink), std::current_exception());
+            fail<result>(std::move(sink), std::current_exception());
             return;
         }
+        core_->sample(*node);
         if (waits) {
-            waiter->task = node.release();
+            waiter->task = std::move(node);
             core_->wait_at_door(std::move(waiter));
         } else {
             place->used();
@@ -109,6 +191,109 @@ public:
     }
 
 private:
+    /// A deadline of zero has passed at admission.
+    static std::optional<errc> over_before(const submission_path& path) {
+        if (path.who && path.who->deadline() == std::chrono::nanoseconds::zero())
+            return errc::expired;
+        return std::nullopt;
+    }
+
+    /// The task of a waiting task: it belongs to its parent's job, is not refused, and runs on the
+    /// permit that its parent lends.
+    template <typename T, typename Handler, typename F>
+    void
+    submit_child(runner& parent, Handler&& handler, F&& task, const submission_path& path) const {
+        using ticket_type = ticket_for<std::decay_t<Handler>, T>;
+        using sink_type = ticket_sink<std::decay_t<Handler>, T>;
+        const auto slot = asio::get_associated_cancellation_slot(handler);
+        auto ticket =
+            std::make_unique<ticket_type>(parent, std::forward<Handler>(handler), *core_);
+        auto answer = [&](std::exception_ptr why) {
+            outcome<T> end;
+            end.error = std::move(why);
+            ticket->keep(std::move(end));
+            ticket.release()->resume(*core_);
+        };
+        if (path.who && path.who->deadline() == std::chrono::nanoseconds::zero()) {
+            core_->refuse(*path.who, 1, errc::expired);
+            answer(prebuilt_exception(errc::expired));
+            return;
+        }
+        if (!core_->force(1)) {
+            core_->refuse(path.who ? *path.who : job_options(), 1, errc::stopped);
+            answer(prebuilt_exception(errc::stopped));
+            return;
+        }
+        if (path.lane)
+            path.lane->doors.force(1);
+        place_guard place(*core_, 1, path.lane);
+        owned_node node;
+        try {
+            job_record* const above = parent.job.load(std::memory_order_relaxed);
+            node.reset(typed_task<callable_t<F>, sink_type>::make(
+                std::forward<F>(task), sink_type{ticket.get()}
+            ));
+            node->job = path.recorded() ? make_record(*core_, path, 0, true, above)
+                                        : job_record_ptr(above);
+            node->nested = path.lane == nullptr;
+            if (slot.is_connected()) {
+                node->link.reset(new cancel_link);
+                cancel_through(slot, core_, node->link);
+            }
+        } catch (...) {
+            answer(std::current_exception());
+            return;
+        }
+        core_->sample(*node);
+        place.used();
+        task_node* made = node.release();
+        core_->submit_nested(made, made, ticket.release());
+    }
+
+    template <typename T, typename Sink, typename F>
+    void run_here(Sink&& sink, F&& task) const {
+        outcome<T> end;
+        try {
+            auto callable = untaken<std::remove_cvref_t<F>>::get(std::forward<F>(task));
+            if constexpr (std::is_void_v<T>)
+                callable();
+            else
+                end.value.emplace(callable());
+        } catch (...) {
+            end.error = std::current_exception();
+        }
+        core_->count_caller_run(end.error != nullptr);
+        if constexpr (std::is_same_v<std::decay_t<Sink>, detached_sink>) {
+            if (end.error)
+                fail<T>(std::forward<Sink>(sink), end.error);
+        } else {
+            sink.deliver(*core_, std::move(end));
+        }
+    }
+
+    template <typename T, typename Sink>
+    void spill(Sink&& sink, const submission_path& path) const {
+        asio::post(
+            core_->executor(), [core = core_, sink = std::forward<Sink>(sink),
+                                who = path.who ? *path.who : job_options()]() mutable {
+                bool stored = false;
+                try {
+                    stored = core->options().on_spill()(who);
+                } catch (...) { // declined
+                }
+                if (stored)
+                    core->count_spilled();
+                else
+                    core->refuse(who, 1, errc::queue_full);
+                if (stored && std::is_same_v<std::decay_t<Sink>, detached_sink>)
+                    return;
+                outcome<T> end;
+                end.error = prebuilt_exception(stored ? errc::spilled : errc::queue_full);
+                sink.deliver(*core, std::move(end));
+            }
+        );
+    }
+
     template <typename T, typename Handler>
     auto make_sink(Handler&& handler) const {
         if constexpr (std::is_same_v<std::decay_t<Handler>, detached_handler>)
@@ -118,12 +303,10 @@ private:
     }
 
     template <typename T, typename Sink>
-    void refuse(Sink&& sink, const std::exception_ptr& why) const {
+    void fail(Sink&& sink, const std::exception_ptr& why) const {
         if constexpr (std::is_same_v<std::decay_t<Sink>, detached_sink>) {
             // The error handler is the user's: not on the submitter's stack.
-            asio::post(core_->executor(), [core = core_.get(), why] {
-                core->errors().report(why);
-            });
+            asio::post(core_->executor(), [core = core_, why] { core->errors().report(why); });
         } else {
             outcome<T> end;
             end.error = why;
@@ -138,27 +321,37 @@ private:
 template <typename Answer, typename Grant, typename Handler>
 class waiting_admission final : public admission_waiter {
 public:
-    waiting_admission(std::size_t n, Handler handler, std::shared_ptr<pool_core> core, Grant grant)
-        : admission_waiter(n)
-        , completion_(std::move(handler), core->executor())
+    waiting_admission(
+        std::size_t n, const submission_path& path, Handler handler,
+        std::shared_ptr<pool_core> core, Grant grant
+    )
+        : admission_waiter(n, path.who ? *path.who : job_options())
+        , completion_(std::move(handler), core->executor(), &core->completions_pending())
         , core_(std::move(core))
+        , path_(path)
         , grant_(grant) {}
 
-    void admitted(pool_core&) override { completion_.post(grant_(core_, places)); }
+    void admitted(pool_core& core) override {
+        core.count_job(true);
+        auto job = make_record(core, path_, places, true);
+        completion_.post(grant_(core_, std::move(job)));
+    }
     void refused(pool_core& core, errc why) override {
+        core.count_job(false);
         completion_.post(Answer(core.make_refusal(why)));
     }
 
 private:
-    completion<Handler, pool_core::pool_executor> completion_;
+    completion<Handler, pool_executor> completion_;
     std::shared_ptr<pool_core> core_;
+    submission_path path_;
     Grant grant_;
 };
 
 template <typename Answer, typename Grant>
 class initiate_admit {
 public:
-    using executor_type = pool_core::pool_executor;
+    using executor_type = pool_executor;
 
     initiate_admit(std::shared_ptr<pool_core> core, Grant grant) noexcept
         : core_(std::move(core))
@@ -167,25 +360,56 @@ public:
     executor_type get_executor() const noexcept { return core_->executor(); }
 
     template <typename Handler>
-    void operator()(Handler&& handler, std::size_t n) const {
+    void operator()(Handler&& handler, std::size_t n, submission_path path) const {
         const auto slot = asio::get_associated_cancellation_slot(handler);
+        runner* const parent = core_->waiting_task(handler);
         auto waiter = std::make_unique<waiting_admission<Answer, Grant, std::decay_t<Handler>>>(
-            n, std::forward<Handler>(handler), core_, grant_
+            n, path, std::forward<Handler>(handler), core_, grant_
         );
-        const auto no = core_->reserve(n);
+        std::optional<errc> no;
+        if (waiter->who.deadline() == std::chrono::nanoseconds::zero())
+            no = errc::expired;
+        else if (parent) // a task's own work is not refused for want of room
+            no = n > core_->options().children()  ? std::optional(errc::job_too_large)
+                 : !core_->force(n)               ? std::optional(errc::stopped)
+                                                  : std::nullopt;
+        else
+            no = reserve_places(*core_, path.lane, n);
         if (!no) {
+            if (parent && path.lane)
+                path.lane->doors.force(n);
             waiter->admitted(*core_);
-        } else if (*no == errc::queue_full &&
-                   core_->options().overflow() == overflow_policy::wait) {
-            if (slot.is_connected()) {
-                waiter->link = new cancel_link;
-                cancel_through(slot, core_, waiter->link);
-            }
-            core_->wait_at_door(std::move(waiter));
-        } else {
-            core_->count_refused(n);
-            waiter->refused(*core_, *no);
+            return;
         }
+        if (*no == errc::queue_full && !path.lane) {
+            const auto policy = core_->options().overflow();
+            if ((policy == overflow_policy::wait || policy == overflow_policy::displace) &&
+                core_->may_wait()) {
+                if (slot.is_connected()) {
+                    waiter->link = new cancel_link;
+                    cancel_through(slot, core_, waiter->link);
+                }
+                core_->wait_at_door(std::move(waiter));
+                return;
+            }
+            if (policy == overflow_policy::spill && core_->options().on_spill()) {
+                asio::post(core_->executor(), [core = core_, w = std::move(waiter)]() mutable {
+                    bool stored = false;
+                    try {
+                        stored = core->options().on_spill()(w->who);
+                    } catch (...) { // declined
+                    }
+                    if (stored)
+                        core->count_spilled(w->places);
+                    else
+                        core->refuse(w->who, w->places, errc::queue_full);
+                    w->refused(*core, stored ? errc::spilled : errc::queue_full);
+                });
+                return;
+            }
+        }
+        core_->refuse(waiter->who, n, *no);
+        waiter->refused(*core_, *no);
     }
 
 private:
@@ -193,23 +417,28 @@ private:
     Grant grant_;
 };
 
-template <typename Handler>
-class waiting_drain final : public drain_waiter {
+/// Completes with an error code and perhaps a report.
+template <typename Handler, bool Reports>
+class life_waiter_for final : public life_waiter {
 public:
-    waiting_drain(Handler handler, pool_core& core)
-        : completion_(std::move(handler), core.executor()) {}
+    life_waiter_for(kind of, Handler handler, pool_core& core)
+        : life_waiter(of)
+        , completion_(std::move(handler), core.executor(), &core.completions_pending()) {}
 
     void complete(boost::system::error_code ec, const drain_report& report) override {
-        completion_.post(ec, report);
+        if constexpr (Reports)
+            completion_.post(ec, report);
+        else
+            completion_.post(ec);
     }
 
 private:
-    completion<Handler, pool_core::pool_executor> completion_;
+    completion<Handler, pool_executor> completion_;
 };
 
 class initiate_drain {
 public:
-    using executor_type = pool_core::pool_executor;
+    using executor_type = pool_executor;
 
     explicit initiate_drain(std::shared_ptr<pool_core> core) noexcept
         : core_(std::move(core)) {}
@@ -220,11 +449,63 @@ public:
     void operator()(Handler&& handler, std::chrono::nanoseconds timeout) const {
         const asio::any_io_executor caller =
             asio::get_associated_executor(handler, core_->executor());
-        core_->start_drain(
-            std::make_unique<waiting_drain<std::decay_t<Handler>>>(
-                std::forward<Handler>(handler), *core_
+        auto waiter = std::make_unique<life_waiter_for<std::decay_t<Handler>, true>>(
+            life_waiter::kind::drain, std::forward<Handler>(handler), *core_
+        );
+        if (core_->runs_task(caller))
+            waiter->complete(errc::would_deadlock, {});
+        else
+            core_->start_drain(std::move(waiter), timeout);
+    }
+
+private:
+    std::shared_ptr<pool_core> core_;
+};
+
+class initiate_stop {
+public:
+    using executor_type = pool_executor;
+
+    explicit initiate_stop(std::shared_ptr<pool_core> core) noexcept
+        : core_(std::move(core)) {}
+
+    executor_type get_executor() const noexcept { return core_->executor(); }
+
+    template <typename Handler>
+    void operator()(Handler&& handler) const {
+        const asio::any_io_executor caller =
+            asio::get_associated_executor(handler, core_->executor());
+        auto waiter = std::make_unique<life_waiter_for<std::decay_t<Handler>, false>>(
+            life_waiter::kind::stop, std::forward<Handler>(handler), *core_
+        );
+        if (core_->runs_task(caller)) {
+            core_->stop();
+            waiter->complete(errc::would_deadlock, {});
+        } else {
+            core_->start_stop(std::move(waiter));
+        }
+    }
+
+private:
+    std::shared_ptr<pool_core> core_;
+};
+
+class initiate_resize {
+public:
+    using executor_type = pool_executor;
+
+    explicit initiate_resize(std::shared_ptr<pool_core> core) noexcept
+        : core_(std::move(core)) {}
+
+    executor_type get_executor() const noexcept { return core_->executor(); }
+
+    template <typename Handler>
+    void operator()(Handler&& handler, std::size_t limit) const {
+        core_->start_resize(
+            std::make_unique<life_waiter_for<std::decay_t<Handler>, false>>(
+                life_waiter::kind::resize, std::forward<Handler>(handler), *core_
             ),
-            timeout, caller
+            limit
         );
     }
 

@@ -4,10 +4,12 @@
 #include <boost/asio/awaitable.hpp>
 #include <corogate/detail/completion.hpp>
 #include <corogate/detail/pool_core.hpp>
+#include <corogate/detail/return_ticket.hpp>
 #include <corogate/detail/task_node.hpp>
 #include <corogate/errc.hpp>
 #include <corogate/take.hpp>
 #include <exception>
+#include <memory>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -86,6 +88,9 @@ struct outcome<void> {
 
 /// Nobody waits: exceptions go to the pool's error handler.
 struct detached_sink {
+    static constexpr bool waited_for = false;
+    std::allocator<void> get_allocator() const noexcept { return {}; }
+
     template <typename T>
     void deliver(pool_core& core, outcome<T>&& end) {
         if (end.error)
@@ -97,8 +102,12 @@ struct detached_sink {
 template <typename Handler, typename T>
 class handler_sink {
 public:
+    static constexpr bool waited_for = true;
+
     handler_sink(Handler handler, pool_core& core)
-        : completion_(std::move(handler), core.executor()) {}
+        : completion_(std::move(handler), core.executor(), &core.completions_pending()) {}
+
+    auto get_allocator() const noexcept { return completion_.get_allocator(); }
 
     void deliver(pool_core&, outcome<T>&& end) {
         if constexpr (std::is_void_v<T>)
@@ -108,12 +117,47 @@ public:
     }
 
 private:
-    completion<Handler, pool_core::pool_executor> completion_;
+    completion<Handler, pool_executor> completion_;
+};
+
+/// Keeps the outcome of a task's wait for other work of its pool until it has a permit again.
+template <typename Handler, typename T>
+class ticket_for final : public return_ticket {
+public:
+    ticket_for(runner& parent, Handler handler, pool_core& core)
+        : return_ticket(parent)
+        , sink_(std::move(handler), core) {}
+
+    void keep(outcome<T>&& end) noexcept { end_ = std::move(end); }
+    void resume(pool_core& core) noexcept override {
+        auto sink = std::move(sink_);
+        auto end = std::move(end_);
+        delete this;
+        sink.deliver(core, std::move(end));
+    }
+
+private:
+    handler_sink<Handler, T> sink_;
+    outcome<T> end_;
+};
+
+/// The end of a child whose parent waits for it.
+template <typename Handler, typename T>
+struct ticket_sink {
+    static constexpr bool waited_for = true;
+    ticket_for<Handler, T>* ticket;
+
+    std::allocator<void> get_allocator() const noexcept { return {}; }
+    void deliver(pool_core& core, outcome<T>&& end) {
+        ticket->keep(std::move(end));
+        core.come_back(ticket);
+    }
 };
 
 // ---- the node ----
 
-/// The task of callable (or ready awaitable) F, whose end goes to Sink.
+/// The task of callable (or ready awaitable) F, whose end goes to Sink. Its memory is that of the
+/// completion handler's associated allocator.
 template <typename F, typename Sink>
 class typed_task final : public task_node {
 public:
@@ -122,10 +166,17 @@ public:
 
     /// The sink is moved from last: where making the callable throws, it can still be told.
     template <typename G>
-    typed_task(G&& callable, Sink&& sink)
-        : task_node(traits::coroutine ? form::coroutine : form::plain)
-        , callable_(untaken<std::remove_cvref_t<G>>::get(std::forward<G>(callable)))
-        , sink_(std::move(sink)) {}
+    static typed_task* make(G&& callable, Sink&& sink) {
+        allocator memory(sink.get_allocator());
+        typed_task* at = memory_traits::allocate(memory, 1);
+        try {
+            return ::new (static_cast<void*>(at))
+                typed_task(std::forward<G>(callable), std::move(sink));
+        } catch (...) {
+            memory_traits::deallocate(memory, at, 1);
+            throw;
+        }
+    }
 
     void run_plain() noexcept override {
         if constexpr (!traits::coroutine) {
@@ -155,11 +206,14 @@ public:
     }
 
     bool failed() const noexcept override { return end_.error != nullptr; }
+    std::exception_ptr error() const noexcept override { return end_.error; }
 
     void finish(pool_core& core) noexcept override {
         Sink sink = std::move(sink_);
         outcome<result> end = std::move(end_);
-        delete this;
+        allocator memory(sink.get_allocator());
+        this->~typed_task();
+        memory_traits::deallocate(memory, this, 1);
         sink.deliver(core, std::move(end));
     }
 
@@ -168,7 +222,24 @@ public:
         finish(core);
     }
 
+    void discard() noexcept override {
+        allocator memory(sink_.get_allocator());
+        this->~typed_task();
+        memory_traits::deallocate(memory, this, 1);
+    }
+
 private:
+    using allocator = typename std::allocator_traits<
+        decltype(std::declval<const Sink&>().get_allocator())>::template rebind_alloc<typed_task>;
+    using memory_traits = std::allocator_traits<allocator>;
+
+    template <typename G>
+    typed_task(G&& callable, Sink&& sink)
+        : task_node(traits::coroutine ? form::coroutine : form::plain, Sink::waited_for)
+        , callable_(untaken<std::remove_cvref_t<G>>::get(std::forward<G>(callable)))
+        , sink_(std::move(sink)) {}
+    ~typed_task() = default;
+
     asio::awaitable<result> start()
         requires(traits::coroutine)
     {
@@ -182,5 +253,11 @@ private:
     [[no_unique_address]] Sink sink_;
     outcome<result> end_;
 };
+
+/// A node that nobody has got yet.
+struct discard_node {
+    void operator()(task_node* node) const noexcept { node->discard(); }
+};
+using owned_node = std::unique_ptr<task_node, discard_node>;
 
 } // namespace corogate::detail

@@ -1,0 +1,168 @@
+#pragma once
+
+// What any thread may call: the doors of a pool.
+
+#include <corogate/detail/pool_core.hpp>
+
+namespace corogate::detail {
+
+inline void job_record::bury() noexcept { core_.bury(this); }
+
+inline void pool_core::refuse(const job_options& who, std::size_t n, errc why) noexcept {
+    count_refused(n);
+    if (options_.observe()) {
+        try {
+            asio::post(executor_, [by = options_.observe(), who, n, why] {
+                try {
+                    by->refused(who, n, why);
+                } catch (...) { // an observer harms nobody
+                }
+            });
+        } catch (...) { // out of memory: it is counted
+        }
+    }
+}
+
+inline refusal pool_core::make_refusal(errc why) const noexcept {
+    const double pace = tasks_per_second_.load(std::memory_order_relaxed);
+    const auto ahead = static_cast<double>(gate_.taken());
+    const double seconds = why == errc::queue_full && pace > 0 ? ahead / pace : 0;
+    return {why, std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000))};
+}
+
+inline job_record_ptr
+pool_core::make_job(const job_options& who, std::size_t places, bool waited_for) {
+    job_record_ptr job(
+        new job_record(*this, number_job(), who, waited_for)
+    );
+    job->places.store(places, std::memory_order_relaxed);
+    job_places_.fetch_add(places, std::memory_order_relaxed);
+    if (who.deadline())
+        job->deadline = now() + *who.deadline();
+    return job;
+}
+
+inline void pool_core::watch_deadline(const job_record_ptr& job) {
+    if (job->deadline == job_record::never)
+        return;
+    on_strand([this, job] {
+        job->end.job = job.get();
+        plan(job->end, job->deadline);
+    });
+}
+
+inline bool pool_core::take_places(job_record& job, std::size_t n) noexcept {
+    auto seen = job.places.load(std::memory_order_relaxed);
+    do {
+        if (seen < n)
+            return false;
+    } while (!job.places.compare_exchange_weak(seen, seen - n, std::memory_order_acq_rel));
+    job_places_.fetch_sub(n, std::memory_order_relaxed);
+    return true;
+}
+
+inline void pool_core::release_unused(std::size_t n) noexcept {
+    if (n == 0)
+        return;
+    const auto flags = gate_.release(n);
+    if (flags & (gate::waiters | gate::draining))
+        on_strand([this] { pump(); });
+}
+
+inline void pool_core::release_job(job_record& job) noexcept {
+    const auto left = job.places.exchange(0, std::memory_order_acq_rel);
+    job_places_.fetch_sub(left, std::memory_order_relaxed);
+    if (job.lane)
+        job.lane->doors.release(left);
+    release_unused(left);
+}
+
+inline void pool_core::cancel_job(const job_record_ptr& job) {
+    on_strand([this, job] {
+        end_job(*job, errc::cancelled);
+        pump();
+    });
+}
+
+inline void pool_core::submit(task_node* newest, task_node* oldest) {
+    inbox_.push(newest, oldest);
+    if (hungry_.load(std::memory_order_seq_cst) && hungry_.exchange(false))
+        on_strand([this] { pump(); });
+}
+
+inline void
+pool_core::submit_nested(task_node* newest, task_node* oldest, return_ticket* ticket) {
+    inbox_.push(newest, oldest);
+    on_strand([this, ticket] {
+        lend_permit(*ticket->parent);
+        pump();
+    });
+}
+
+inline void pool_core::submit_children(task_node* newest, task_node* oldest) {
+    inbox_.push(newest, oldest);
+    on_strand([this] { pump(); });
+}
+
+inline void pool_core::lend(return_ticket* ticket) {
+    on_strand([this, ticket] {
+        lend_permit(*ticket->parent);
+        pump();
+    });
+}
+
+inline void pool_core::come_back(return_ticket* ticket) noexcept {
+    on_strand([this, ticket] {
+        returning_.push_back(*ticket);
+        pump();
+    });
+}
+
+inline bool pool_core::may_wait() noexcept {
+    if (at_door_.fetch_add(1, std::memory_order_relaxed) < options_.waiting_submitters())
+        return true;
+    at_door_.fetch_sub(1, std::memory_order_relaxed);
+    return false;
+}
+
+inline void pool_core::wait_at_door(std::unique_ptr<admission_waiter> waiter) {
+    door_inbox_.push(waiter.release());
+    on_strand([this] { pump(); });
+}
+
+inline void pool_core::sample(task_node& node) noexcept {
+    if (options_.timings())
+        node.weight = timings_.take();
+    if (node.weight != 0 || options_.observe())
+        node.stamp = now().time_since_epoch().count();
+}
+
+inline void pool_core::cancel(cancel_link_ptr link, asio::cancellation_type type) {
+    // Not shared_from_this: what stands in our own strand must not keep us alive. The caller holds
+    // the core, and a stopped core runs nothing that is queued.
+    on_strand([this, link = std::move(link), type] {
+        link->requested.store(true, std::memory_order_seq_cst);
+        pump();
+        cancel_waiting(*link);
+        pump();
+        if (runner* r = link->running.load(std::memory_order_seq_cst))
+            asio::post(r->strand, [r, link, type] {
+                if (r->current == link.get())
+                    r->signal.emit(type);
+            });
+    });
+}
+
+inline pool_stats pool_core::stats() {
+    pool_stats s;
+    std::atomic<bool> done{false};
+    on_strand([this, &s, &done] {
+        s = collect();
+        done.store(true, std::memory_order_release);
+        done.notify_all();
+    });
+    await(done);
+    return s;
+}
+
+} // namespace corogate::detail

@@ -1,0 +1,160 @@
+#pragma once
+
+#include <boost/intrusive/list.hpp>
+#include <corogate/detail/fair_queue.hpp>
+#include <corogate/detail/job_record.hpp>
+#include <corogate/detail/task_node.hpp>
+#include <corogate/detail/tenant_table.hpp>
+#include <corogate/job_options.hpp>
+#include <cstddef>
+#include <cstdint>
+
+namespace corogate::detail {
+
+/// The tasks that wait, task by task, over the jobs and single tasks that a fair_queue orders.
+/// Control strand only.
+///
+/// A job's entry carries its waiting tasks; a task without a job record is an entry itself, of the
+/// unnamed tenant.
+class pool_queue {
+public:
+    using task_list = boost::intrusive::list<
+        queue_entry, boost::intrusive::base_hook<entry_hook>,
+        boost::intrusive::constant_time_size<true>>;
+
+    explicit pool_queue(std::size_t tenants)
+        : tenants_(tenants)
+        , unnamed_(tenants_.unnamed()) {}
+    pool_queue(const pool_queue&) = delete;
+    pool_queue& operator=(const pool_queue&) = delete;
+
+    bool empty() const noexcept { return queue_.empty(); }
+    std::size_t size() const noexcept { return queue_.size(); }
+    std::size_t flows() const noexcept { return queue_.active_flows(); }
+    std::size_t tenants() const noexcept { return tenants_.size() - tenants_.idle(); }
+
+    void push(task_node& node) {
+        job_record* job = node.job.get();
+        if (!job) {
+            queue_.push(node, *unnamed_, priority_class::normal);
+            return;
+        }
+        join(*job);
+        job->waiting.push_back(node);
+        if (job->queued()) {
+            queue_.add_units(*job, 1);
+        } else {
+            job->units(1);
+            queue_.push(*job, *job->whom, job->priority);
+        }
+    }
+
+    /// Takes the next task out; null where none waits.
+    task_node* next() noexcept {
+        queue_entry* entry = queue_.next();
+        if (!entry)
+            return nullptr;
+        queue_.serve(*entry);
+        if (!entry->composite()) {
+            queue_.release(*unnamed_); // what it holds while it runs is not counted
+            return static_cast<task_node*>(entry);
+        }
+        auto& job = static_cast<job_record&>(*entry);
+        auto& node = static_cast<task_node&>(job.waiting.front());
+        job.waiting.pop_front();
+        return &node;
+    }
+
+    /// What `next` gave and did not start goes back to where it was; the latest first.
+    void put_back(task_node& node) noexcept {
+        job_record* job = node.job.get();
+        if (!job) {
+            queue_.hold(*unnamed_, 1);
+            queue_.put_back(node);
+            return;
+        }
+        job->waiting.push_front(node);
+        queue_.put_back(*job);
+    }
+
+    /// Takes a waiting task out, wherever it stands.
+    void erase(task_node& node) noexcept {
+        job_record* job = node.job.get();
+        if (!job) {
+            queue_.erase(node);
+            return;
+        }
+        job->waiting.erase(job->waiting.iterator_to(node));
+        queue_.remove_units(*job, 1);
+    }
+
+    /// Takes all waiting tasks of a job out.
+    void take_all(job_record& job, task_list& into) noexcept {
+        if (!job.queued())
+            return;
+        queue_.erase(job);
+        while (!job.waiting.empty()) {
+            auto& node = job.waiting.front();
+            job.waiting.pop_front();
+            into.push_back(node);
+        }
+    }
+
+    /// Takes everything out, in the order of service.
+    void take_all(task_list& into) noexcept {
+        while (queue_entry* entry = queue_.next()) {
+            if (entry->composite()) {
+                take_all(static_cast<job_record&>(*entry), into);
+            } else {
+                queue_.erase(*entry);
+                into.push_back(*entry);
+            }
+        }
+    }
+
+    /// n tasks of the job that `next` gave have ended.
+    void left(job_record& job, std::uint32_t n) noexcept {
+        if (job.whom && n > 0)
+            queue_.release(*job.whom, n);
+    }
+
+    /// Takes tasks out in favour of a newcomer of that many: of the tenant that holds most, the
+    /// unstarted jobs that would be served last, if their submitters still wait; until `lacking`
+    /// places are free. All or nothing.
+    bool displace(
+        const job_options& newcomer, std::size_t units, std::size_t lacking, task_list& out
+    ) {
+        const tenant_ref whose = tenants_.get(newcomer.tenant());
+        return queue_.displace(
+            *whose, static_cast<std::uint32_t>(units), static_cast<std::uint32_t>(lacking),
+            [&](queue_entry& entry) noexcept {
+                if (!entry.composite()) {
+                    out.push_back(entry);
+                    return;
+                }
+                auto& job = static_cast<job_record&>(entry);
+                while (!job.waiting.empty()) {
+                    auto& node = job.waiting.front();
+                    job.waiting.pop_front();
+                    out.push_back(node);
+                }
+            }
+        );
+    }
+
+private:
+    /// Finds the job's tenant when its first task comes.
+    void join(job_record& job) {
+        if (job.whom)
+            return;
+        job.whom = tenants_.get(job.tenant_name);
+        if (job.weight != 0 && &*job.whom != &tenants_.overflow())
+            queue_.reweigh(*job.whom, job.weight);
+    }
+
+    tenant_table tenants_;
+    fair_queue queue_;
+    tenant_ref unnamed_;
+};
+
+} // namespace corogate::detail

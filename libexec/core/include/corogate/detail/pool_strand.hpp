@@ -1,0 +1,563 @@
+#pragma once
+
+// What the control strand decides: who comes in, who runs next, on which runner.
+
+#include <algorithm>
+#include <corogate/detail/pool_core.hpp>
+
+namespace corogate::detail {
+
+inline void pool_core::pump() {
+    take_inbox();
+    let_waiters_in();
+    let_return();
+    refill_window();
+    wake_one();
+    publish_hunger();
+    check_drained();
+    check_resized();
+    set_alarm();
+}
+
+// ---- in ----
+
+inline void pool_core::enqueue(task_node& node) {
+    auto place = cancel_link::place::queue;
+    if (node.nested) {
+        nested_.push_back(node);
+        place = cancel_link::place::nested;
+    } else {
+        job_record* job = node.job.get();
+        (job && job->lane ? job->lane->queue : queue_).push(node);
+    }
+    if (cancel_link* link = node.link.get()) {
+        link->where = place;
+        link->node = &node;
+        if (link->requested.load(std::memory_order_relaxed))
+            cancel_waiting(*link);
+    }
+}
+
+inline void pool_core::take_inbox() {
+    for (task_node* node = inbox_.take_all(); node;) {
+        task_node* next = std::exchange(node->next, nullptr);
+        ++accepted_;
+        const job_record* job = node->job.get();
+        const int over = job ? job->over.load(std::memory_order_relaxed) : 0;
+        if (leaving_ || over != 0) {
+            const errc why = leaving_ ? errc::stopped : static_cast<errc>(over);
+            count_dropped(why, 1);
+            gate_.release(1);
+            task_list one;
+            one.push_back(*node);
+            drop_later(one, why);
+        } else {
+            enqueue(*node);
+        }
+        node = next;
+    }
+    for (admission_waiter* waiter = door_inbox_.take_all(); waiter;) {
+        admission_waiter* next = std::exchange(waiter->next, nullptr);
+        if (options_.overflow() == overflow_policy::displace) {
+            std::unique_ptr<admission_waiter> owned(waiter);
+            if (!gate_.has(gate::stopped | gate::draining) && displace_for(*owned)) {
+                at_door_.fetch_sub(1, std::memory_order_relaxed);
+                owned->admitted(*this);
+            } else {
+                refuse_later(
+                    std::move(owned), gate_.has(gate::stopped)    ? errc::stopped
+                                      : gate_.has(gate::draining) ? errc::draining
+                                                                  : errc::queue_full
+                );
+            }
+            waiter = next;
+            continue;
+        }
+        door_.push_back(*waiter);
+        if (cancel_link* link = waiter->link.get()) {
+            link->where = cancel_link::place::door;
+            link->waiter = waiter;
+            if (link->requested.load(std::memory_order_relaxed))
+                cancel_waiting(*link);
+        }
+        waiter = next;
+    }
+    settle_tenants();
+    bury_dead();
+}
+
+/// Makes room for a newcomer at the cost of who holds most; nothing is given up in vain.
+inline bool pool_core::displace_for(admission_waiter& waiter) {
+    put_back_window();
+    for (;;) {
+        if (gate_.reserve_for_waiter(waiter.places))
+            return true;
+        const auto free = gate_.free();
+        const auto needed = static_cast<std::int64_t>(waiter.places) - free;
+        task_list given_up;
+        if (!queue_.displace(
+                waiter.who, waiter.places, static_cast<std::size_t>(needed), given_up
+            ))
+            return false;
+        const auto n = given_up.size();
+        count_dropped(errc::displaced, n);
+        gate_.release(n);
+        drop_later(given_up, errc::displaced);
+    }
+}
+
+inline void pool_core::let_waiters_in() {
+    if (door_.empty())
+        return;
+    if (gate_.has(gate::stopped | gate::draining)) {
+        refuse_waiters(gate_.has(gate::stopped) ? errc::stopped : errc::draining);
+        return;
+    }
+    gate_.set(gate::waiters);
+    while (!door_.empty() && gate_.reserve_for_waiter(door_.front().places)) {
+        std::unique_ptr<admission_waiter> waiter(&door_.front());
+        door_.pop_front();
+        at_door_.fetch_sub(1, std::memory_order_relaxed);
+        if (waiter->link)
+            waiter->link->where = cancel_link::place::nowhere;
+        waiter->admitted(*this);
+    }
+    if (door_.empty())
+        gate_.clear(gate::waiters);
+    take_inbox(); // those who were let in have come in
+}
+
+inline void pool_core::refuse_waiters(errc why) {
+    while (!door_.empty()) {
+        std::unique_ptr<admission_waiter> waiter(&door_.front());
+        door_.pop_front();
+        refuse_later(std::move(waiter), why);
+    }
+    gate_.clear(gate::waiters);
+}
+
+inline void pool_core::refuse_later(std::unique_ptr<admission_waiter> waiter, errc why) {
+    at_door_.fetch_sub(1, std::memory_order_relaxed);
+    if (waiter->link)
+        waiter->link->where = cancel_link::place::nowhere;
+    refuse(waiter->who, waiter->places, why);
+    drops_pending_.fetch_add(1, std::memory_order_relaxed);
+    asio::post(executor_, [this, why, w = std::move(waiter)]() mutable {
+        w->refused(*this, why);
+        w.reset();
+        drop_done();
+    });
+}
+
+inline void pool_core::settle_tenants() {
+    for (job_record* job = gone_jobs_.take_all(); job;) {
+        job_record* next = std::exchange(job->next, nullptr);
+        const auto n = job->gone.exchange(0, std::memory_order_acq_rel);
+        (job->lane ? job->lane->queue : queue_).left(*job, n);
+        intrusive_ptr_release(job);
+        job = next;
+    }
+}
+
+inline void pool_core::bury_dead() {
+    for (job_record* job = dead_jobs_.take_all(); job;)
+        delete std::exchange(job, job->next);
+}
+
+// ---- next ----
+
+/// Whether a task of a lane could run now, were there a permit.
+inline bool pool_core::lane_waits() const noexcept {
+    for (const auto& lane : lanes_)
+        if (!lane->queue.empty() && lane->room(!queue_.empty() || !nested_.empty()))
+            return true;
+    return false;
+}
+
+/// Whether runners must come to the strand instead of helping themselves.
+inline bool pool_core::must_come() const noexcept {
+    return paused_ || permits_used_ > limit_ || !nested_.empty() || !returning_.empty() ||
+           (!lanes_.empty() && lane_waits());
+}
+
+inline bool pool_core::work_waits() const noexcept {
+    return !window_.empty() || !queue_.empty() || !nested_.empty() ||
+           (!lanes_.empty() && lane_waits());
+}
+
+/// In turn: the pool's own queue and each lane that has room.
+inline task_node* pool_core::next_of_lanes() noexcept {
+    const auto ways = lanes_.size() + 1;
+    for (std::size_t i = 0; i < ways; ++i) {
+        const auto turn = lane_turn_ = (lane_turn_ + 1) % ways;
+        if (turn == lanes_.size()) {
+            if (task_node* node = queue_.next())
+                return node;
+            continue;
+        }
+        lane_state& lane = *lanes_[turn];
+        if (lane.queue.empty())
+            continue;
+        bool others = !queue_.empty() || !nested_.empty();
+        for (const auto& other : lanes_)
+            others = others || (other.get() != &lane && !other->queue.empty() &&
+                                other->used < other->limit);
+        if (lane.room(others)) {
+            ++lane.used;
+            return lane.queue.next();
+        }
+    }
+    return nullptr;
+}
+
+inline task_node* pool_core::next_task() noexcept {
+    task_node* node = nullptr;
+    if (!nested_.empty()) {
+        node = static_cast<task_node*>(&nested_.front());
+        nested_.pop_front();
+    } else {
+        node = window_.pop();
+        if (!node)
+            node = lanes_.empty() ? queue_.next() : next_of_lanes();
+    }
+    if (node && node->link)
+        node->link->where = cancel_link::place::nowhere;
+    return node;
+}
+
+inline void pool_core::refill_window() noexcept {
+    if (must_come() || !lanes_.empty()) {
+        put_back_window();
+        return;
+    }
+    // What is in the window is decided: deep where there is one order only, shallow where a
+    // newcomer of another tenant or class may come before.
+    constexpr std::size_t shallow = 8;
+    const bool one_flow = queue_.flows() <= 1;
+    if (!one_flow && window_.size() > shallow)
+        put_back_window();
+    const std::size_t depth = one_flow ? ready_window::capacity : shallow;
+    for (std::size_t size = window_.size(); size < depth; ++size) {
+        task_node* node = queue_.next();
+        if (!node)
+            return;
+        if (node->link)
+            node->link->where = cancel_link::place::window;
+        window_.push(node);
+    }
+}
+
+inline void pool_core::put_back(task_node& node) noexcept {
+    auto place = cancel_link::place::queue;
+    if (node.nested) {
+        nested_.push_front(node);
+        place = cancel_link::place::nested;
+    } else {
+        job_record* job = node.job.get();
+        (job && job->lane ? job->lane->queue : queue_).put_back(node);
+    }
+    if (node.link) {
+        node.link->where = place;
+        node.link->node = &node;
+    }
+}
+
+/// Takes back what runners have not taken, to the front of the queue, in order.
+inline void pool_core::put_back_window() noexcept {
+    task_list back;
+    while (task_node* node = window_.pop())
+        back.push_front(*node);
+    while (!back.empty()) {
+        auto& node = static_cast<task_node&>(back.front());
+        back.pop_front();
+        put_back(node);
+    }
+}
+
+// ---- runners ----
+
+/// Answers a runner that holds a permit and asks what to do with it.
+inline void pool_core::serve(runner& r) {
+    if (std::exchange(r.woken, false)) {
+        waking_ = false;
+        ++busy_;
+    }
+    if (lane_state* lane = std::exchange(r.lane, nullptr))
+        --lane->used;
+    if (task_node* node = std::exchange(r.returned, nullptr)) {
+        if (node->job && node->job->lane)
+            --node->job->lane->used;
+        put_back(*node);
+    }
+    take_inbox();
+    let_waiters_in();
+    task_node* node = nullptr;
+    if (return_ticket* ticket = leaving_ ? nullptr : next_return()) {
+        hand_back(*ticket); // with this runner's permit
+        --busy_;
+        park(r);
+    } else if (!leaving_ && !paused_ && permits_used_ <= limit_ && (node = next_task())) {
+        busy_peak_ = std::max(busy_peak_, busy_);
+        give(r, node);
+    } else {
+        --busy_;
+        --permits_used_;
+        if (busy_ == 0)
+            pace_.pause(); // an idle time says nothing of the pace
+        if (leaving_)
+            give(r, nullptr, true);
+        else
+            park(r);
+        let_return();
+    }
+    refill_window();
+    wake_one();
+    if (const auto time = now(); pace_.due(time)) {
+        pace_.observe(time, ended());
+        tasks_per_second_.store(pace_.per_second(), std::memory_order_relaxed);
+        timings_.tasks_per_second.store(pace_.per_second(), std::memory_order_relaxed);
+    }
+    publish_hunger();
+    if (!node) {
+        check_drained();
+        check_resized();
+    }
+    set_alarm();
+}
+
+inline void pool_core::give(runner& r, task_node* node, bool leave) {
+    r.given = node;
+    r.leave = leave;
+    if (node && !node->nested && node->job)
+        r.lane = node->job->lane;
+    if (r.box.exchange(runner::letter::answered, std::memory_order_acq_rel) ==
+        runner::letter::suspended) {
+        r.resume_by_post();
+    }
+}
+
+inline void pool_core::park(runner& r) {
+    parked_.push_back(&r);
+    if (options_.idle_after() > std::chrono::nanoseconds::zero() && !idle_look_.planned()) {
+        parked_low_ = 0;
+        plan(idle_look_, now() + options_.idle_after());
+    }
+}
+
+inline void pool_core::wake_one() {
+    if (waking_ || leaving_ || paused_ || permits_used_ >= limit_ || !work_waits())
+        return;
+    if (parked_.empty()) {
+        spawn_runner();
+        return;
+    }
+    runner& r = *parked_.back();
+    parked_.pop_back();
+    parked_low_ = std::min(parked_low_, parked_.size());
+    waking_ = true;
+    ++permits_used_;
+    r.woken = true;
+    give(r, nullptr);
+}
+
+/// Declares whether a push must enter the strand, then looks whether one has slipped in between.
+inline void pool_core::publish_hunger() {
+    for (;;) {
+        const bool hungry = leaving_ || (!waking_ && !paused_ && permits_used_ < limit_);
+        hungry_.store(hungry, std::memory_order_seq_cst);
+        if (!hungry || inbox_.empty())
+            return;
+        take_inbox();
+        refill_window();
+        wake_one();
+    }
+}
+
+/// Those that have not been needed since the last look go.
+inline void pool_core::retire_idle() {
+    const auto unneeded = std::min(parked_low_, parked_.size());
+    const std::vector<runner*> gone(
+        parked_.begin(), parked_.begin() + static_cast<std::ptrdiff_t>(unneeded)
+    );
+    parked_.erase(parked_.begin(), parked_.begin() + static_cast<std::ptrdiff_t>(unneeded));
+    for (runner* r : gone)
+        give(*r, nullptr, true);
+    parked_low_ = parked_.size();
+    if (!parked_.empty())
+        plan(idle_look_, now() + options_.idle_after());
+}
+
+// ---- lending ----
+
+inline void pool_core::lend_permit(runner& parent) {
+    if (parent.lane)
+        --parent.lane->used;
+    parent.watched.lent = true;
+    ++lent_;
+    --permits_used_;
+    --busy_;
+}
+
+/// The one that has waited longest of those whose lane has room.
+inline return_ticket* pool_core::next_return() noexcept {
+    for (return_ticket& ticket : returning_) {
+        const lane_state* lane = ticket.parent->lane;
+        if (lane && lane->used >= lane->limit)
+            continue;
+        returning_.erase(returning_.iterator_to(ticket));
+        return &ticket;
+    }
+    return nullptr;
+}
+
+/// The caller has a permit for it.
+inline void pool_core::hand_back(return_ticket& ticket) {
+    if (ticket.parent->lane)
+        ++ticket.parent->lane->used;
+    ticket.parent->watched.lent = false;
+    --lent_;
+    ++busy_;
+    ticket.resume(*this);
+}
+
+inline void pool_core::let_return() {
+    while (permits_used_ < limit_ || leaving_) {
+        return_ticket* ticket = next_return();
+        if (!ticket)
+            return;
+        ++permits_used_;
+        hand_back(*ticket);
+    }
+}
+
+// ---- out ----
+
+inline void pool_core::count_dropped(errc why, std::size_t n) noexcept {
+    switch (why) {
+    case errc::cancelled:
+        cancelled_ += n;
+        break;
+    case errc::expired:
+        expired_ += n;
+        break;
+    case errc::displaced:
+        displaced_ += n;
+        break;
+    default:
+        abandoned_ += n;
+    }
+}
+
+/// Destructors of closures and completions are user code: they run on the pool, outside the strand.
+inline void pool_core::drop_later(task_list& nodes, errc why) {
+    if (nodes.empty())
+        return;
+    auto doomed = std::make_shared<task_list>(std::move(nodes));
+    for (queue_entry& entry : *doomed) {
+        auto& node = static_cast<task_node&>(entry);
+        if (node.link)
+            node.link->where = cancel_link::place::nowhere;
+        if (node.job && node.job->lane && !node.nested)
+            node.job->lane->doors.release(1);
+    }
+    drops_pending_.fetch_add(1, std::memory_order_relaxed);
+    asio::post(executor_, [this, why, doomed = std::move(doomed)] {
+        doomed->clear_and_dispose([this, why](queue_entry* entry) {
+            auto* node = static_cast<task_node*>(entry);
+            tell_dropped(*node, why);
+            node->drop(*this, why);
+        });
+        drop_done();
+    });
+}
+
+/// O(1): the window is small, all else is an unlink.
+inline void pool_core::cancel_waiting(cancel_link& link) {
+    if (link.where == cancel_link::place::window)
+        put_back_window(); // where a runner was faster, the task is no longer there
+    if (link.where == cancel_link::place::door) {
+        std::unique_ptr<admission_waiter> waiter(link.waiter);
+        door_.erase(door_.iterator_to(*waiter));
+        if (door_.empty())
+            gate_.clear(gate::waiters);
+        refuse_later(std::move(waiter), errc::cancelled);
+    } else if (link.where == cancel_link::place::queue ||
+               link.where == cancel_link::place::nested) {
+        task_node& node = *link.node;
+        if (link.where == cancel_link::place::nested)
+            nested_.erase(nested_.iterator_to(node));
+        else
+            (node.job && node.job->lane ? node.job->lane->queue : queue_).erase(node);
+        count_dropped(errc::cancelled, 1);
+        gate_.release(1);
+        task_list one;
+        one.push_back(node);
+        drop_later(one, errc::cancelled);
+    }
+    link.where = cancel_link::place::nowhere;
+}
+
+inline void pool_core::drop_waiting(job_record& job, errc why) {
+    task_list given_up;
+    (job.lane ? job.lane->queue : queue_).take_all(job, given_up);
+    for (auto it = nested_.begin(); it != nested_.end();) {
+        auto& node = static_cast<task_node&>(*it++);
+        if (node.job.get() == &job) {
+            nested_.erase(nested_.iterator_to(node));
+            given_up.push_back(node);
+        }
+    }
+    const auto n = given_up.size();
+    count_dropped(why, n);
+    gate_.release(n);
+    drop_later(given_up, why);
+}
+
+/// Nothing of the job starts any more; what runs of it is asked to end.
+inline void pool_core::end_job(job_record& job, errc why) {
+    const job_record_ptr keep = job_record::lock(job);
+    if (!keep)
+        return; // nobody holds it: nothing of it waits or runs
+    int none = 0;
+    if (!job.over.compare_exchange_strong(none, static_cast<int>(why), std::memory_order_seq_cst))
+        return;
+    job.end.forget();
+    take_inbox();
+    put_back_window();
+    drop_waiting(job, why);
+    release_job(job);
+    for (const auto& r : runners_)
+        if (r->job.load(std::memory_order_seq_cst) == &job)
+            asio::post(r->strand, [r = r.get(), keep] {
+                if (r->job.load(std::memory_order_relaxed) == keep.get())
+                    r->signal.emit(asio::cancellation_type::terminal);
+            });
+}
+
+inline void job_record::end_of_time::due(time_point) {
+    job->core_.end_job(*job, errc::expired);
+}
+
+// ---- time ----
+
+inline void pool_core::plan(agenda_item& item, clock::time_point when) {
+    agenda_.plan(item, when);
+}
+
+/// One alarm, for the earliest item.
+inline void pool_core::set_alarm() {
+    if (agenda_.empty() || agenda_.next() >= alarm_at_)
+        return;
+    alarm_at_ = agenda_.next();
+    clock_->wake_at(alarm_at_);
+}
+
+inline void pool_core::alarm_rang() {
+    on_strand([this] {
+        alarm_at_ = clock::time_point::max();
+        agenda_.run(now());
+        pump();
+    });
+}
+
+} // namespace corogate::detail
