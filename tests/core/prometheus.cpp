@@ -194,6 +194,15 @@ pool_stats some_stats() {
     s.completed = 50;
     s.failed = 4;
     s.cancelled = 3;
+    s.expired = 11;
+    s.displaced = 12;
+    s.spilled = 13;
+    s.lent = 1;
+    s.runners = 14;
+    s.tenants = 15;
+    s.jobs_admitted = 16;
+    s.jobs_refused = 17;
+    s.paused = true;
     s.abandoned = 2;
     s.waiting = 24;
     s.running = 7;
@@ -228,6 +237,15 @@ BOOST_AUTO_TEST_CASE(the_books_of_a_pool) {
              "corogate_tasks_total{outcome=\"failed\"} 4",
              "corogate_tasks_total{outcome=\"cancelled\"} 3",
              "corogate_tasks_total{outcome=\"abandoned\"} 2",
+             "corogate_tasks_total{outcome=\"expired\"} 11",
+             "corogate_tasks_total{outcome=\"displaced\"} 12",
+             "corogate_tasks_total{outcome=\"spilled\"} 13",
+             "corogate_permits_lent 1",
+             "corogate_runners 14",
+             "corogate_tenants 15",
+             "corogate_paused 1",
+             "corogate_pool_jobs_total{outcome=\"admitted\"} 16",
+             "corogate_pool_jobs_total{outcome=\"refused\"} 17",
              "corogate_tasks_total{outcome=\"refused\"} 10",
          })
         BOOST_TEST(("\n" + text).find("\n" + std::string(line) + "\n") != std::string::npos, line);
@@ -273,6 +291,29 @@ BOOST_AUTO_TEST_CASE(several_pools_share_their_families) {
     std::ostringstream alone;
     corogate::write_prometheus(alone, some_stats(), {{"pool", "cpu"}});
     BOOST_TEST(2 * series_in(alone.str()).size() == series.size());
+}
+
+BOOST_AUTO_TEST_CASE(the_timings_of_several_pools) {
+    corogate::histogram wait;
+    wait.record(3ms, 7);
+    std::vector<corogate::labelled_pool_timings> pools(2);
+    pools[0].labels.add("pool", "cpu");
+    pools[1].labels.add("pool", "io");
+    pools[1].timings.queue_wait = wait.snapshot();
+    std::ostringstream to;
+    prometheus_writer out(to);
+    corogate::write_prometheus(out, pools);
+    const auto text = to.str();
+    const auto has = [&](const std::string& line) {
+        return text.find("\n" + line + "\n") != std::string::npos;
+    };
+    BOOST_TEST(has("# TYPE corogate_queue_wait_seconds histogram"));
+    BOOST_TEST(has("corogate_queue_wait_seconds_count{pool=\"cpu\"} 0"));
+    BOOST_TEST(has("corogate_queue_wait_seconds_bucket{pool=\"io\",le=\"0.0025\"} 0"));
+    BOOST_TEST(has("corogate_queue_wait_seconds_bucket{pool=\"io\",le=\"0.005\"} 7"));
+    BOOST_TEST(has("corogate_queue_wait_seconds_sum{pool=\"io\"} 0.021"));
+    BOOST_TEST(has("corogate_scheduling_delay_seconds_count{pool=\"io\"} 0"));
+    BOOST_TEST(has("corogate_service_time_seconds_count{pool=\"io\"} 0"));
 }
 
 BOOST_AUTO_TEST_CASE(no_family_is_torn_apart) {

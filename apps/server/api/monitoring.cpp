@@ -28,7 +28,9 @@ std::string metrics(const service& of, const http::server_stats& wire) {
     std::ostringstream text;
     corogate::prometheus_writer out(text);
     const corogate::labelled_pool_stats pool{of.pool().stats(), {}};
+    const corogate::labelled_pool_timings timings{of.pool().timings(), {}};
     corogate::write_prometheus(out, std::span(&pool, 1));
+    corogate::write_prometheus(out, std::span(&timings, 1));
 
     out.gauge("corogate_ready", "Whether new work is accepted.");
     out.sample(of.ready());

@@ -7,6 +7,7 @@
 #include <concepts>
 #include <corogate/histogram.hpp>
 #include <corogate/pool_stats.hpp>
+#include <corogate/pool_timings.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
@@ -149,13 +150,21 @@ void write_prometheus(
     std::ostream& to, const pool_stats& stats, const prometheus_labels& labels = {}
 );
 
-/// A pool among several. Their labels tell them apart.
+/// The books of a pool among several. Their labels tell them apart.
 struct labelled_pool_stats {
     pool_stats stats;
     prometheus_labels labels;
 };
 /// The books of several pools: each family once, with a series for each pool.
 void write_prometheus(prometheus_writer& to, std::span<const labelled_pool_stats> pools);
+
+/// The distributions of a pool among several; a snapshot is 5 KB each.
+struct labelled_pool_timings {
+    pool_timings timings;
+    prometheus_labels labels;
+};
+/// How long tasks waited and ran, as histograms `corogate_..._seconds` with `latency_bounds`.
+void write_prometheus(prometheus_writer& to, std::span<const labelled_pool_timings> pools);
 
 // ---------------------------------------------------------------------------------------------
 
@@ -299,58 +308,65 @@ namespace detail {
 /// One series of every pool. Rows of one family stand together; the first one describes it.
 struct pool_metric {
     enum kind { counter, gauge };
+    using number = std::uint64_t;
     kind type;
     std::string_view name;
     std::string_view help;
-    std::uint64_t (*value)(const pool_stats&);
+    number (*value)(const pool_stats&);
     std::string_view outcome = {}; ///< its label, where the family has one
 };
 
 inline constexpr pool_metric pool_metrics[] = {
     {pool_metric::gauge, "corogate_running_tasks", "Tasks that have started and not ended.",
-     [](const pool_stats& s) -> std::uint64_t { return s.running; }},
+     [](auto& s) { return pool_metric::number(s.running); }},
     {pool_metric::gauge, "corogate_running_tasks_peak", "Most tasks that ever ran at once.",
-     [](const pool_stats& s) -> std::uint64_t { return s.running_peak; }},
+     [](auto& s) { return pool_metric::number(s.running_peak); }},
     {pool_metric::gauge, "corogate_waiting_tasks", "Admitted tasks that wait for a permit.",
-     [](const pool_stats& s) -> std::uint64_t { return s.waiting; }},
+     [](auto& s) { return pool_metric::number(s.waiting); }},
     {pool_metric::gauge, "corogate_waiting_submitters", "Callers suspended until a place is free.",
-     [](const pool_stats& s) -> std::uint64_t { return s.waiting_submitters; }},
+     [](auto& s) { return pool_metric::number(s.waiting_submitters); }},
     {pool_metric::gauge, "corogate_reserved_places",
      "Places of jobs whose tasks have not come yet.",
-     [](const pool_stats& s) -> std::uint64_t { return s.reserved; }},
-    {pool_metric::gauge, "corogate_permits_used", "Permits that tasks hold.",
-     [](const pool_stats& s) -> std::uint64_t { return s.permits_used; }},
+     [](auto& s) { return pool_metric::number(s.reserved); }},
+    {pool_metric::gauge, "corogate_permits_used", "Permits that tasks hold: running and not lent.",
+     [](auto& s) { return pool_metric::number(s.permits_used); }},
+    {pool_metric::gauge, "corogate_permits_lent",
+     "Permits of tasks that wait for other work on the pool.",
+     [](auto& s) { return pool_metric::number(s.lent); }},
     {pool_metric::gauge, "corogate_limit_tasks", "Permits: tasks that may run at once.",
-     [](const pool_stats& s) -> std::uint64_t { return s.limit; }},
+     [](auto& s) { return pool_metric::number(s.limit); }},
     {pool_metric::gauge, "corogate_queue_limit_tasks", "Places in the queue.",
-     [](const pool_stats& s) -> std::uint64_t { return s.queue_tasks; }},
-
+     [](auto& s) { return pool_metric::number(s.queue_tasks); }},
+    {pool_metric::gauge, "corogate_runners", "Coroutines that run tasks, idle ones too.",
+     [](auto& s) { return pool_metric::number(s.runners); }},
+    {pool_metric::gauge, "corogate_tenants", "Tenants told apart at present.",
+     [](auto& s) { return pool_metric::number(s.tenants); }},
+    {pool_metric::gauge, "corogate_paused", "Whether starting of tasks is paused.",
+     [](auto& s) { return pool_metric::number(s.paused); }},
     {pool_metric::counter, "corogate_tasks_submitted_total", "Tasks offered: refused or accepted.",
-     [](const pool_stats& s) -> std::uint64_t { return s.submitted; }},
+     [](auto& s) { return pool_metric::number(s.submitted); }},
     {pool_metric::counter, "corogate_tasks_accepted_total", "Tasks promised to run.",
-     [](const pool_stats& s) -> std::uint64_t { return s.accepted; }},
+     [](auto& s) { return pool_metric::number(s.accepted); }},
     {pool_metric::counter, "corogate_tasks_total", "Tasks by how they ended.",
-     [](const pool_stats& s) -> std::uint64_t { return s.completed; }, "completed"},
-    {pool_metric::counter,
-     "corogate_tasks_total",
-     {},
-     [](const pool_stats& s) -> std::uint64_t { return s.failed; },
-     "failed"},
-    {pool_metric::counter,
-     "corogate_tasks_total",
-     {},
-     [](const pool_stats& s) -> std::uint64_t { return s.cancelled; },
-     "cancelled"},
-    {pool_metric::counter,
-     "corogate_tasks_total",
-     {},
-     [](const pool_stats& s) -> std::uint64_t { return s.abandoned; },
-     "abandoned"},
-    {pool_metric::counter,
-     "corogate_tasks_total",
-     {},
-     [](const pool_stats& s) -> std::uint64_t { return s.refused; },
-     "refused"},
+     [](auto& s) { return pool_metric::number(s.completed); }, "completed"},
+    {pool_metric::counter, "corogate_tasks_total", "",
+     [](auto& s) { return pool_metric::number(s.failed); }, "failed"},
+    {pool_metric::counter, "corogate_tasks_total", "",
+     [](auto& s) { return pool_metric::number(s.cancelled); }, "cancelled"},
+    {pool_metric::counter, "corogate_tasks_total", "",
+     [](auto& s) { return pool_metric::number(s.expired); }, "expired"},
+    {pool_metric::counter, "corogate_tasks_total", "",
+     [](auto& s) { return pool_metric::number(s.displaced); }, "displaced"},
+    {pool_metric::counter, "corogate_tasks_total", "",
+     [](auto& s) { return pool_metric::number(s.spilled); }, "spilled"},
+    {pool_metric::counter, "corogate_tasks_total", "",
+     [](auto& s) { return pool_metric::number(s.abandoned); }, "abandoned"},
+    {pool_metric::counter, "corogate_tasks_total", "",
+     [](auto& s) { return pool_metric::number(s.refused); }, "refused"},
+    {pool_metric::counter, "corogate_pool_jobs_total", "Jobs by the answer to them.",
+     [](auto& s) { return pool_metric::number(s.jobs_admitted); }, "admitted"},
+    {pool_metric::counter, "corogate_pool_jobs_total", "",
+     [](auto& s) { return pool_metric::number(s.jobs_refused); }, "refused"},
 };
 
 } // namespace detail
@@ -371,6 +387,25 @@ inline void write_prometheus(prometheus_writer& to, std::span<const labelled_poo
                     own.add("outcome", each->outcome);
                 to.sample(each->value(stats), own);
             }
+    }
+}
+
+inline void write_prometheus(prometheus_writer& to, std::span<const labelled_pool_timings> pools) {
+    struct row {
+        std::string_view name, help;
+        histogram_snapshot pool_timings::* value;
+    };
+    static constexpr row rows[] = {
+        {"corogate_queue_wait_seconds", "From admission to start.", &pool_timings::queue_wait},
+        {"corogate_scheduling_delay_seconds", "Of a ready runner, until it gets a thread.",
+         &pool_timings::scheduling_delay},
+        {"corogate_service_time_seconds", "From start to end, suspensions included.",
+         &pool_timings::service_time},
+    };
+    for (const auto& [name, help, value] : rows) {
+        to.histogram(name, help);
+        for (const auto& [timings, labels] : pools)
+            to.sample(timings.*value, labels);
     }
 }
 
