@@ -256,6 +256,8 @@ private:
     void refill_window() noexcept;
     void put_back_window() noexcept;
     void put_back(task_node& node) noexcept;
+    void take_back(task_node& node);
+    void give_up(task_node& node, errc why);
     void serve(runner& r);
     void give(runner& r, task_node* node, bool leave = false);
     void park(runner& r);

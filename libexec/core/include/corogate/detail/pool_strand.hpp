@@ -260,6 +260,19 @@ inline void pool_core::put_back(task_node& node) noexcept {
     }
 }
 
+/// What a runner was not to start. While it had the task nobody found it: the end of its job, its
+/// cancellation and a stop are to be made up for. (Its place in a lane was the runner's.)
+inline void pool_core::take_back(task_node& node) {
+    put_back(node);
+    const int over = node.job ? node.job->over.load(std::memory_order_relaxed) : 0;
+    if (leaving_)
+        give_up(node, errc::stopped);
+    else if (over != 0)
+        give_up(node, static_cast<errc>(over));
+    else if (node.link && node.link->requested.load(std::memory_order_relaxed))
+        cancel_waiting(*node.link);
+}
+
 /// Takes back what runners have not taken, to the front of the queue, in order.
 inline void pool_core::put_back_window() noexcept {
     task_list back;
@@ -282,11 +295,8 @@ inline void pool_core::serve(runner& r) {
     }
     if (lane_state* lane = std::exchange(r.lane, nullptr))
         --lane->used;
-    if (task_node* node = std::exchange(r.returned, nullptr)) {
-        if (node->job && node->job->lane)
-            --node->job->lane->used;
-        put_back(*node);
-    }
+    if (task_node* node = std::exchange(r.returned, nullptr))
+        take_back(*node);
     take_inbox();
     let_waiters_in();
     task_node* node = nullptr;
@@ -480,18 +490,22 @@ inline void pool_core::cancel_waiting(cancel_link& link) {
         refuse_later(std::move(waiter), errc::cancelled);
     } else if (link.where == cancel_link::place::queue ||
                link.where == cancel_link::place::nested) {
-        task_node& node = *link.node;
-        if (link.where == cancel_link::place::nested)
-            nested_.erase(nested_.iterator_to(node));
-        else
-            (node.job && node.job->lane ? node.job->lane->queue : queue_).erase(node);
-        count_dropped(errc::cancelled, 1);
-        gate_.release(1);
-        task_list one;
-        one.push_back(node);
-        drop_later(one, errc::cancelled);
+        give_up(*link.node, errc::cancelled);
     }
     link.where = cancel_link::place::nowhere;
+}
+
+/// Takes one task that waits out of its queue, for good.
+inline void pool_core::give_up(task_node& node, errc why) {
+    if (node.nested)
+        nested_.erase(nested_.iterator_to(node));
+    else
+        (node.job && node.job->lane ? node.job->lane->queue : queue_).erase(node);
+    count_dropped(why, 1);
+    gate_.release(1);
+    task_list one;
+    one.push_back(node);
+    drop_later(one, why);
 }
 
 inline void pool_core::drop_waiting(job_record& job, errc why) {
