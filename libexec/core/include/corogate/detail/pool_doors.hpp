@@ -90,9 +90,11 @@ inline void pool_core::submit(task_node* newest, task_node* oldest) {
 }
 
 inline void pool_core::submit_nested(task_node* newest, task_node* oldest, return_ticket* ticket) {
-    inbox_.push(newest, oldest);
-    on_strand([this, ticket] {
+    // Not pushed before: a child that a runner finds and ends at once would come back for a permit
+    // that has not been lent, and take the ticket with it.
+    on_strand([this, newest, oldest, ticket] {
         lend_permit(*ticket->parent);
+        inbox_.push(newest, oldest);
         pump();
     });
 }
