@@ -482,17 +482,17 @@ inline void pool_core::drop_later(task_list& nodes, errc why) {
 inline void pool_core::cancel_waiting(cancel_link& link) {
     if (link.where == cancel_link::place::window)
         put_back_window(); // where a runner was faster, the task is no longer there
-    if (link.where == cancel_link::place::door) {
+    // Before anything is posted: the link may go with what is dropped.
+    const auto where = std::exchange(link.where, cancel_link::place::nowhere);
+    if (where == cancel_link::place::door) {
         std::unique_ptr<admission_waiter> waiter(link.waiter);
         door_.erase(door_.iterator_to(*waiter));
         if (door_.empty())
             gate_.clear(gate::waiters);
         refuse_later(std::move(waiter), errc::cancelled);
-    } else if (link.where == cancel_link::place::queue ||
-               link.where == cancel_link::place::nested) {
+    } else if (where == cancel_link::place::queue || where == cancel_link::place::nested) {
         give_up(*link.node, errc::cancelled);
     }
-    link.where = cancel_link::place::nowhere;
 }
 
 /// Takes one task that waits out of its queue, for good.
