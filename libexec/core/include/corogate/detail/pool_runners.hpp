@@ -348,8 +348,11 @@ inline asio::awaitable<void> pool_core::run(runner& r) {
                     node->fail(std::current_exception());
                 }
                 // A task may end on a thread of another context.
-                if (!r.strand.running_in_this_thread())
+                if (!r.strand.running_in_this_thread()) {
+                    // One that was cancelled would end the runner here, and lose its own outcome.
+                    co_await asio::this_coro::throw_if_cancelled(false);
                     co_await asio::post(r.strand, asio::use_awaitable);
+                }
                 // What the task did to its cancellation state must not reach the next one.
                 co_await asio::this_coro::reset_cancellation_state(terminal_in_a_roomy_state());
                 co_await asio::this_coro::throw_if_cancelled(true);
