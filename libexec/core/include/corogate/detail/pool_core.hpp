@@ -176,6 +176,18 @@ public:
     /// A completion on its way to an executor that is not the pool's own, but runs there.
     std::atomic<std::size_t>& completions_pending() noexcept { return completions_pending_; }
 
+    /// Between the two something is under way that a drain and the pool's end wait for.
+    void drop_begins() noexcept { drops_pending_.fetch_add(1, std::memory_order_relaxed); }
+    void drop_done() {
+        // On threads that are not ours nobody joins the one that stands here.
+        const auto keep = shared_from_this();
+        // Counted where it is looked at: once it is zero, whoever waited for that has been told.
+        on_strand([this] {
+            if (drops_pending_.fetch_sub(1, std::memory_order_acq_rel) == 1)
+                check_drained();
+        });
+    }
+
     pool_stats stats();
     const pool_timings_state& timings() const noexcept { return timings_; }
     void sample(task_node& node) noexcept;
@@ -298,11 +310,6 @@ private:
     void flush();
     void pass_strand();
     void await(const std::atomic<bool>& flag);
-    void drop_done() {
-        if (drops_pending_.fetch_sub(1, std::memory_order_acq_rel) == 1 &&
-            gate_.has(gate::draining | gate::stopped))
-            on_strand([this] { check_drained(); });
-    }
 
     // ---- a runner's own thread of control ----
 

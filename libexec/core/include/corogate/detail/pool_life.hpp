@@ -350,6 +350,7 @@ inline void pool_core::stop_and_join() {
         flush();
     while (drops_pending_.load(std::memory_order_acquire) != 0 ||
            completions_pending_.load(std::memory_order_acquire) != 0);
+    pass_strand(); // the last drop has told who waited for it
     flush();
     if (threads_) {
         threads_->stop();

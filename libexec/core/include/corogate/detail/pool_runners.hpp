@@ -192,13 +192,11 @@ inline void pool_core::runner_gone(runner& r, bool holds_permit) {
             --r.lane->used;
     }
     // Behind whatever still stands in its strand, the end of its coroutine included.
-    drops_pending_.fetch_add(1, std::memory_order_relaxed);
+    drop_begins();
     asio::post(r.strand, [this, &r] {
         asio::post(r.strand, [this, &r] {
-            on_strand([this, &r] {
-                erase_runner(r);
-                drop_done();
-            });
+            on_strand([this, &r] { erase_runner(r); });
+            drop_done();
         });
     });
     pump();
