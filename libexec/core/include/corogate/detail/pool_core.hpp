@@ -155,6 +155,7 @@ public:
 
     /// Suspends a submitter until its places are free or will never be; false where too many wait.
     bool may_wait() noexcept;
+    void waits_no_more() noexcept { at_door_.fetch_sub(1, std::memory_order_relaxed); }
     void wait_at_door(std::unique_ptr<admission_waiter> waiter);
 
     void cancel(cancel_link_ptr link, asio::cancellation_type type);

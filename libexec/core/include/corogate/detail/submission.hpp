@@ -175,6 +175,8 @@ public:
             node->job = std::move(job);
         } catch (...) { // the callable could not be moved in: an error like the task's own
             place.reset();
+            if (waits)
+                core_->waits_no_more();
             fail<result>(std::move(sink), std::current_exception());
             return;
         }
