@@ -21,11 +21,11 @@ inline pool_core::pool_core(const pool_options& options, borrowed on)
             return target_.emplace(on.env->get_executor());
         if (!on.threads)
             threads_.emplace(options.threads());
-        return target_.emplace(on.threads ? *on.threads : *threads_);
+        return target_.emplace(on.threads ? *on.threads : *threads_, !on.threads);
     }())
     , strand_([&]() -> control_strand& {
         if (!on.env)
-            control_target_.emplace(control_.emplace(1));
+            control_target_.emplace(control_.emplace(1), true);
         return strand_place_.emplace(
             inline_when_free<pool_executor>(on.env ? executor_ : pool_executor(*control_target_))
         );
