@@ -130,6 +130,9 @@ inline void pool_core::let_waiters_in() {
     if (door_.empty())
         gate_.clear(gate::waiters);
     take_inbox(); // those who were let in have come in
+    // Some came too late and were dropped: their places are free, and nobody else may look.
+    if (!door_.empty() && gate_.free() >= static_cast<std::int64_t>(door_.front().places))
+        let_waiters_in();
 }
 
 inline void pool_core::refuse_waiters(errc why) {
@@ -382,6 +385,7 @@ inline void pool_core::publish_hunger() {
         if (!hungry || inbox_.empty())
             return;
         take_inbox();
+        let_waiters_in();
         refill_window();
         wake_one();
     }
