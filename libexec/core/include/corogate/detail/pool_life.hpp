@@ -322,11 +322,14 @@ inline void pool_core::stop_now() {
     for (runner* r : parked_)
         give(*r, nullptr, true);
     parked_.clear();
-    for (const auto& r : runners_)
+    for (const auto& r : runners_) {
+        if (r->gone)
+            continue;
         asio::post(r->strand, [r = r.get()] {
             if (r->progress.load(std::memory_order_relaxed) & 1)
                 r->signal.emit(asio::cancellation_type::terminal);
         });
+    }
     pump();
     if (live_runners_ == 0) {
         all_gone_.store(true, std::memory_order_release);

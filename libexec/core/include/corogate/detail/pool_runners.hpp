@@ -181,6 +181,7 @@ inline void pool_core::spawn_runner() {
 
 inline void pool_core::runner_gone(runner& r, bool holds_permit) {
     --live_runners_;
+    r.gone = true;
     if (holds_permit) {
         if (std::exchange(r.woken, false))
             waking_ = false;

@@ -282,11 +282,8 @@ inline void pool_core::serve(runner& r) {
     }
     if (lane_state* lane = std::exchange(r.lane, nullptr))
         --lane->used;
-    if (task_node* node = std::exchange(r.returned, nullptr)) {
-        if (node->job && node->job->lane)
-            --node->job->lane->used;
+    if (task_node* node = std::exchange(r.returned, nullptr))
         put_back(*node);
-    }
     take_inbox();
     let_waiters_in();
     task_node* node = nullptr;
