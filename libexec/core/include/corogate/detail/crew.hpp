@@ -194,17 +194,11 @@ inline void crew::ended(slot at, std::exception_ptr error) noexcept {
 
 inline void crew::cancel(asio::cancellation_type type) noexcept {
     guard lock(mutex_);
-    if (!over_) {
-        if (more() && rule_ != rule::collect)
-            fail(prebuilt_exception(errc::cancelled));
-        else if (more()) {
-            errors_.push_back(prebuilt_exception(errc::cancelled));
-            fail(errors_.back());
-        }
-        over_ = true;
-    }
-    const auto all = links();
     task_node* rest = take_rest();
+    if (!over_ && more()) // what was never made is given up too
+        fail(prebuilt_exception(errc::cancelled));
+    over_ = true;
+    const auto all = links();
     lock.unlock();
     ask(all, type);
     drop(rest, errc::cancelled);
