@@ -265,6 +265,9 @@ inline void
 crew::ask(const std::vector<cancel_link_ptr>& links, asio::cancellation_type type) noexcept {
     if (links.empty())
         return;
+    // Before this runner takes its next task: none that waits starts after an error.
+    for (const auto& link : links)
+        link->requested.store(true, std::memory_order_seq_cst);
     if (const pool_user user(*core_); user) // a stopped pool has cancelled everything
         for (const auto& link : links)
             core_->cancel(link, type);
