@@ -350,7 +350,10 @@ BOOST_AUTO_TEST_CASE(it_takes_every_token_and_a_callable_that_only_moves) {
     asio::spawn(
         outside,
         [&](asio::yield_context yield) {
-            async_for_each(pool, items, 2, visit, yield);
+            // see task_pool.cpp: yield_context of 1.81 mistakes an empty exception_ptr
+            const auto [error] =
+                async_for_each(pool, items, 2, visit, asio::as_tuple(yield));
+            BOOST_TEST(!error);
             ++ends;
         },
         [](std::exception_ptr e) { BOOST_TEST(!e); }

@@ -587,7 +587,9 @@ BOOST_AUTO_TEST_CASE(a_join_takes_every_token) {
         outside,
         [&](asio::yield_context yield) {
             group.spawn([] {});
-            group.async_join(yield);
+            // see task_pool.cpp: yield_context of 1.81 mistakes an empty exception_ptr
+            const auto [error] = group.async_join(asio::as_tuple(yield));
+            BOOST_TEST(!error);
             ++joins;
         },
         [](std::exception_ptr e) { BOOST_TEST(!e); }

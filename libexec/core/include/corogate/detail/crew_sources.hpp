@@ -175,7 +175,7 @@ private:
 
     template <typename Make, std::size_t... I>
     void next_of(Make& make, std::index_sequence<I...>) {
-        const auto one = [&](auto index) {
+        [[maybe_unused]] const auto one = [&](auto index) {
             if (index == index_)
                 make(std::move(std::get<index()>(tasks_)), index);
         };

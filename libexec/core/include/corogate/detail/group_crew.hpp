@@ -1,5 +1,6 @@
 #pragma once
 
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/system_executor.hpp>
@@ -399,8 +400,9 @@ public:
                 std::forward<Handler>(handler), parent, core.executor(), core
             );
         else // no executor of ours to complete on
-            who = std::make_unique<joiner_for<handler_type, asio::system_executor>>(
-                std::forward<Handler>(handler), nullptr, asio::system_executor(), core
+            who = std::make_unique<joiner_for<handler_type, asio::any_io_executor>>(
+                std::forward<Handler>(handler), nullptr,
+                asio::any_io_executor(asio::system_executor()), core
             );
         if (slot.is_connected())
             slot.assign([weak = std::weak_ptr<group_crew>(crew_),
