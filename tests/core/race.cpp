@@ -126,11 +126,9 @@ asio::awaitable<int> deep(corogate::task_pool& pool, int depth) {
     if (depth == 0)
         co_return 5;
     auto below = [&pool, depth] { return deep(pool, depth - 1); };
-    auto never = []() -> asio::awaitable<int> {
-        co_await forever();
-        co_return 0;
-    };
-    const auto got = co_await async_race(pool, std::tuple(below, never), asio::use_awaitable);
+    auto fails = []() -> asio::awaitable<int> { throw std::runtime_error("no"); };
+    const auto got =
+        co_await async_race(pool, std::tuple(fails, below, below), asio::use_awaitable);
     co_return std::get<1>(got);
 }
 

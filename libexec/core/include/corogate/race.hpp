@@ -33,7 +33,8 @@ namespace corogate {
 /// The losers: those that wait are taken back; those that run are asked (terminal), each on its own
 /// strand through a slot of its own, so that, unlike Asio's `||`, this is safe on several threads;
 /// no option is needed for it, every task of a pool has a strand. One that ignores it is awaited all
-/// the same. At a limit below their number the tasks start as permits come free, in order.
+/// the same. At a limit below their number the tasks start as permits come free, in order: there, one
+/// that only waits keeps its permit from the others.
 ///
 /// The tasks are copied, or moved in: an rvalue, `take(name)`, and elements that are `take(name)`.
 /// Cancelling the operation cancels all of them; a success that comes all the same counts. Admission
