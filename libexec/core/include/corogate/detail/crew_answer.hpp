@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 
 namespace corogate::detail {
@@ -45,7 +46,10 @@ public:
         if (parent)
             ticket_ = std::make_unique<ticket_type>(*parent, std::move(handler), core);
         else
-            completion_.emplace(std::move(handler), fallback, &core.completions_pending());
+            completion_.emplace(
+                std::move(handler), fallback,
+                std::is_same_v<Fallback, pool_executor> ? &core.completions_pending() : nullptr
+            );
     }
 
     return_ticket* ticket() const noexcept { return ticket_.get(); }
