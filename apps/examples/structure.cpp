@@ -48,8 +48,9 @@ asio::awaitable<bool> save_visit(corogate::task_pool& pool) {
         co_await corogate::async_gather(pool, std::tuple(take(rules), take(site)), use_awaitable);
     std::cout << std::get<0>(both) << " rules for " << std::get<1>(both) << '\n';
 
-    const auto first =
-        co_await corogate::async_race(pool, std::tuple(&from_replica, &from_primary), use_awaitable);
+    const auto first = co_await corogate::async_race(
+        pool, std::tuple(&from_replica, &from_primary), use_awaitable
+    );
     std::cout << "source " << std::get<0>(first) << " says " << std::get<1>(first) << '\n';
     // [gather]
 
@@ -64,14 +65,12 @@ asio::awaitable<bool> save_visit(corogate::task_pool& pool) {
     const auto [error] = co_await group.async_join(asio::as_tuple(use_awaitable));
     std::cout << group.errors().size() << " of " << forms.size() << " failed\n";
     // [group]
-    co_return error && findings == std::vector{0, 1, 0} && std::get<0>(first) == 1 &&
-        forms[2].saved;
+    co_return error&& findings == std::vector{0, 1, 0} && std::get<0>(first) == 1 && forms[2].saved;
 }
 
 int main() {
     // One permit and no queue: what waits for its own tasks lends its permit to them.
     corogate::task_pool pool{corogate::pool_options{}.threads(2).limit(1).queue_tasks(0)};
-    const bool good =
-        pool.async_submit([&] { return save_visit(pool); }, asio::use_future).get();
+    const bool good = pool.async_submit([&] { return save_visit(pool); }, asio::use_future).get();
     return good ? 0 : 1;
 }

@@ -152,9 +152,7 @@ BOOST_AUTO_TEST_CASE(a_concurrency_of_zero_is_an_error) {
     corogate::task_pool pool(pool_options{}.threads(1));
     std::vector<int> one(1);
     auto visit = [](int) {};
-    BOOST_CHECK_THROW(
-        async_for_each(pool, one, 0, visit, asio::use_future), std::invalid_argument
-    );
+    BOOST_CHECK_THROW(async_for_each(pool, one, 0, visit, asio::use_future), std::invalid_argument);
 }
 
 BOOST_AUTO_TEST_CASE(H7_it_is_admitted_whole_or_refused_whole_and_never_half_way) {
@@ -195,8 +193,7 @@ BOOST_AUTO_TEST_CASE(unused_places_go_back_where_it_ends_early) {
                 throw std::runtime_error("cannot be copied");
         }
     };
-    auto items =
-        std::views::iota(0, 10) | std::views::transform([](int i) { return brittle(i); });
+    auto items = std::views::iota(0, 10) | std::views::transform([](int i) { return brittle(i); });
     auto refuse = [](brittle b) { // by value: copied from the element of its task
         if (b.i < 0)
             throw b.i;
@@ -210,9 +207,9 @@ BOOST_AUTO_TEST_CASE(unused_places_go_back_where_it_ends_early) {
 }
 
 BOOST_AUTO_TEST_CASE(under_overflow_wait_it_waits_for_its_places_and_can_be_cancelled_there) {
-    corogate::task_pool pool(pool_options{}.threads(2).limit(1).queue_tasks(1).overflow(
-        corogate::overflow_policy::wait
-    ));
+    corogate::task_pool pool(
+        pool_options{}.threads(2).limit(1).queue_tasks(1).overflow(corogate::overflow_policy::wait)
+    );
     auto held = pool.try_admit(1);
     std::atomic<int> ran{0};
     auto visit = [&](int) { ++ran; };
@@ -311,8 +308,7 @@ BOOST_AUTO_TEST_CASE(ranges_of_every_kind) {
     sum = 0;
     async_for_each(
         pool, take(owners), 3,
-        [&](std::unique_ptr<int>& p) { add(*std::unique_ptr<int>(std::move(p))); },
-        asio::use_future
+        [&](std::unique_ptr<int>& p) { add(*std::unique_ptr<int>(std::move(p))); }, asio::use_future
     )
         .get();
     BOOST_TEST(sum == 45);
@@ -351,8 +347,7 @@ BOOST_AUTO_TEST_CASE(it_takes_every_token_and_a_callable_that_only_moves) {
         outside,
         [&](asio::yield_context yield) {
             // see task_pool.cpp: yield_context of 1.81 mistakes an empty exception_ptr
-            const auto [error] =
-                async_for_each(pool, items, 2, visit, asio::as_tuple(yield));
+            const auto [error] = async_for_each(pool, items, 2, visit, asio::as_tuple(yield));
             BOOST_TEST(!error);
             ++ends;
         },

@@ -107,7 +107,10 @@ BOOST_AUTO_TEST_CASE(tuples_of_one_type_of_several_and_of_nothing) {
     }
     {
         auto got = async_race(
-                       pool, std::tuple(never, [] { return std::string("text"); }, never),
+                       pool,
+                       std::tuple(
+                           never, [] { return std::string("text"); }, never
+                       ),
                        asio::use_future
         )
                        .get();
@@ -172,8 +175,7 @@ BOOST_AUTO_TEST_CASE(A5_the_losers_are_cancelled_on_their_own_strands) {
         co_return 1;
     };
     for (int i = 0; i < 500; ++i) {
-        const auto got =
-            async_race(pool, std::tuple(racer, racer, racer), asio::use_future).get();
+        const auto got = async_race(pool, std::tuple(racer, racer, racer), asio::use_future).get();
         if (std::get<0>(got) > 2 || std::get<1>(got) != 1)
             BOOST_ERROR("nobody won");
     }

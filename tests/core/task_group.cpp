@@ -4,10 +4,10 @@
 #include "pool_books.hpp"
 #include "support/turnstile.hpp"
 
+#include <algorithm>
 #include <boost/asio.hpp>
 #include <boost/asio/spawn.hpp>
 #include <boost/test/unit_test.hpp>
-#include <algorithm>
 #include <functional>
 #include <future>
 #include <memory>
@@ -287,9 +287,9 @@ BOOST_AUTO_TEST_CASE(a_task_that_waited_in_the_group_takes_the_place_of_one_that
 }
 
 BOOST_AUTO_TEST_CASE(under_overflow_wait_spawned_tasks_wait_at_the_door) {
-    corogate::task_pool pool(pool_options{}.threads(2).limit(1).queue_tasks(1).overflow(
-        corogate::overflow_policy::wait
-    ));
+    corogate::task_pool pool(
+        pool_options{}.threads(2).limit(1).queue_tasks(1).overflow(corogate::overflow_policy::wait)
+    );
     turnstile gate;
     std::atomic<int> ran{0};
     task_group group(pool);
@@ -305,9 +305,9 @@ BOOST_AUTO_TEST_CASE(under_overflow_wait_spawned_tasks_wait_at_the_door) {
 }
 
 BOOST_AUTO_TEST_CASE(a_group_that_is_cancelled_leaves_the_door) {
-    corogate::task_pool pool(pool_options{}.threads(2).limit(1).queue_tasks(0).overflow(
-        corogate::overflow_policy::wait
-    ));
+    corogate::task_pool pool(
+        pool_options{}.threads(2).limit(1).queue_tasks(0).overflow(corogate::overflow_policy::wait)
+    );
     turnstile gate;
     task_group group(pool);
     group.spawn([&]() { return gate.pass(); });
@@ -325,9 +325,9 @@ BOOST_AUTO_TEST_CASE(a_group_that_is_cancelled_leaves_the_door) {
 
 BOOST_AUTO_TEST_CASE(N1_a_group_of_the_pool_joined_in_a_task_waits_for_no_place_of_its_own) {
     // Its tasks wait at the door for the place that the joining task holds.
-    corogate::task_pool pool(pool_options{}.threads(2).limit(1).queue_tasks(0).overflow(
-        corogate::overflow_policy::wait
-    ));
+    corogate::task_pool pool(
+        pool_options{}.threads(2).limit(1).queue_tasks(0).overflow(corogate::overflow_policy::wait)
+    );
     std::atomic<int> ran{0};
     auto parent = [&]() -> asio::awaitable<void> {
         task_group group(pool);
@@ -403,7 +403,8 @@ BOOST_AUTO_TEST_CASE(C6_the_join_of_an_empty_group_completes_at_once_by_post) {
     BOOST_TEST(done);
 }
 
-BOOST_AUTO_TEST_CASE(cancelling_the_join_cancels_the_group_and_completes_when_its_tasks_have_ended) {
+BOOST_AUTO_TEST_CASE(cancelling_the_join_cancels_the_group_and_completes_when_its_tasks_have_ended
+) {
     corogate::task_pool pool(pool_options{}.threads(2).limit(2));
     turnstile gate;
     turnstile end;
@@ -418,8 +419,7 @@ BOOST_AUTO_TEST_CASE(cancelling_the_join_cancels_the_group_and_completes_when_it
         co_await asio::this_coro::reset_cancellation_state();
         co_await end.pass();
     });
-    auto joined =
-        group.async_join(asio::bind_cancellation_slot(signal.slot(), asio::use_future));
+    auto joined = group.async_join(asio::bind_cancellation_slot(signal.slot(), asio::use_future));
     gate.await_arrivals(1);
     gate.open();
     signal.emit(asio::cancellation_type::terminal);
@@ -451,9 +451,8 @@ BOOST_AUTO_TEST_CASE(a_task_that_is_cancelled_cancels_the_group_it_waits_for) {
         });
         co_await group.async_join(asio::use_awaitable);
     };
-    auto done = pool.async_submit(
-        parent, asio::bind_cancellation_slot(signal.slot(), asio::use_future)
-    );
+    auto done =
+        pool.async_submit(parent, asio::bind_cancellation_slot(signal.slot(), asio::use_future));
     gate.await_arrivals(1);
     gate.open();
     signal.emit(asio::cancellation_type::terminal);
@@ -470,7 +469,7 @@ BOOST_AUTO_TEST_CASE(the_destructor_cancels_blocks_nobody_and_a_drain_waits_for_
     {
         task_group group(pool, task_group_options{}.limit(2));
         group.spawn([&]() -> asio::awaitable<void> {
-                co_await gate.pass();
+            co_await gate.pass();
             try {
                 co_await forever();
             } catch (...) {
@@ -497,8 +496,8 @@ BOOST_AUTO_TEST_CASE(F3_an_error_that_nobody_joins_goes_to_the_error_handler) {
     std::atomic<int> cancellations{0};
     turnstile gate;
     {
-        corogate::task_pool pool(pool_options{}.threads(1).limit(4).on_error(
-            [&](const std::exception_ptr& e) {
+        corogate::task_pool pool(
+            pool_options{}.threads(1).limit(4).on_error([&](const std::exception_ptr& e) {
                 try {
                     std::rethrow_exception(e);
                 } catch (const std::runtime_error&) {
@@ -506,8 +505,8 @@ BOOST_AUTO_TEST_CASE(F3_an_error_that_nobody_joins_goes_to_the_error_handler) {
                 } catch (...) {
                     ++cancellations;
                 }
-            }
-        ));
+            })
+        );
         {
             task_group group(pool);
             group.spawn([] { throw std::logic_error("joined"); });

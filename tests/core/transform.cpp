@@ -49,11 +49,11 @@ BOOST_AUTO_TEST_CASE(Q5_results_come_in_the_order_of_the_range_whatever_ends_fir
 
 BOOST_AUTO_TEST_CASE(results_may_be_bool_and_may_only_move) {
     corogate::task_pool pool(pool_options{}.threads(2).limit(8));
-    const auto flags = async_transform(
-                           pool, std::views::iota(0, 64), 8, [](int i) { return i % 3 == 0; },
-                           asio::use_future
-    )
-                           .get();
+    const auto flags =
+        async_transform(
+            pool, std::views::iota(0, 64), 8, [](int i) { return i % 3 == 0; }, asio::use_future
+        )
+            .get();
     for (int i = 0; i < 64; ++i)
         if (flags[std::size_t(i)] != (i % 3 == 0))
             BOOST_ERROR("wrong at " << i);
@@ -132,7 +132,8 @@ BOOST_AUTO_TEST_CASE(gather_gives_results_of_any_types_in_order) {
     const auto got = done.get();
     BOOST_TEST(std::get<0>(got) == 7);
     BOOST_TEST(std::get<1>(got) == "seven");
-    static_assert(std::is_same_v<std::tuple_element_t<2, std::decay_t<decltype(got)>>, std::monostate>);
+    static_assert(std::is_same_v<
+                  std::tuple_element_t<2, std::decay_t<decltype(got)>>, std::monostate>);
     BOOST_TEST(*std::get<3>(got) == 8);
     async_gather(pool, std::tuple(), asio::use_future).get(); // of nothing
 }
@@ -175,7 +176,8 @@ BOOST_AUTO_TEST_CASE(N1_gather_in_a_task_takes_named_closures) {
             co_await async_gather(pool, std::tuple(take(one), take(two)), asio::use_awaitable);
         auto both = std::tuple(one, two); // moved from; as good as new for this
         const auto again = co_await async_gather(pool, take(both), asio::use_awaitable);
-        co_return std::get<1>(got) + std::to_string(std::tuple_size_v<std::decay_t<decltype(again)>>);
+        co_return std::get<1>(got) +
+            std::to_string(std::tuple_size_v<std::decay_t<decltype(again)>>);
     };
     BOOST_TEST(pool.async_submit(parent, asio::use_future).get() == "two2");
 }

@@ -27,18 +27,18 @@ namespace corogate {
 /// different types, a `std::variant` of them, in order, the winner's index its own, with
 /// `std::monostate` for nothing.
 ///
-/// A task that fails does not end the race; when all have failed, the first exception is the result.
-/// A race of no tasks fails with `std::invalid_argument`.
+/// A task that fails does not end the race; when all have failed, the first exception is the
+/// result. A race of no tasks fails with `std::invalid_argument`.
 ///
 /// The losers: those that wait are taken back; those that run are asked (terminal), each on its own
 /// strand through a slot of its own, so that, unlike Asio's `||`, this is safe on several threads;
-/// no option is needed for it, every task of a pool has a strand. One that ignores it is awaited all
-/// the same. At a limit below their number the tasks start as permits come free, in order: there, one
-/// that only waits keeps its permit from the others.
+/// no option is needed for it, every task of a pool has a strand. One that ignores it is awaited
+/// all the same. At a limit below their number the tasks start as permits come free, in order:
+/// there, one that only waits keeps its permit from the others.
 ///
 /// The tasks are copied, or moved in: an rvalue, `take(name)`, and elements that are `take(name)`.
-/// Cancelling the operation cancels all of them; a success that comes all the same counts. Admission
-/// and lending as of `async_for_each`: as many places as tasks.
+/// Cancelling the operation cancels all of them; a success that comes all the same counts.
+/// Admission and lending as of `async_for_each`: as many places as tasks.
 template <typename Tasks, typename Token>
 auto async_race(task_pool& pool, Tasks&& tasks, Token&& token);
 

@@ -71,32 +71,32 @@ private:
 /// tasks are children of that task. They belong to its job, are not refused for want of room, are
 /// served before everything else and are `pool_options::children` at most at once, the others
 /// waiting in the group; the group is used while that task runs. A task that waits in the group, by
-/// either's limit, takes the place of one that has ended, and is not refused. What a task returns is
-/// dropped: see async_transform and async_gather.
+/// either's limit, takes the place of one that has ended, and is not refused. What a task returns
+/// is dropped: see async_transform and async_gather.
 ///
-/// Join: awaited by a task of the pool, of either kind of group, it lends that task's permit, so that
-/// no limit and no depth deadlocks; tasks that wait at the pool's door are let in then. Cancelling
-/// the join cancels the group and completes when its tasks have ended. Several joins may wait.
+/// Join: awaited by a task of the pool, of either kind of group, it lends that task's permit, so
+/// that no limit and no depth deadlocks; tasks that wait at the pool's door are let in then.
+/// Cancelling the join cancels the group and completes when its tasks have ended. Several joins may
+/// wait.
 ///
 /// Rounds: a completed join ends a round. Another join answers the same again; the next `spawn` (or
-/// `cancel`) begins a new one, with no errors. Where a round is cancelled or has failed, a task that
-/// is spawned before the join does not run and counts as cancelled.
+/// `cancel`) begins a new one, with no errors. Where a round is cancelled or has failed, a task
+/// that is spawned before the join does not run and counts as cancelled.
 ///
-/// Destructor: never blocks. It cancels what has not been joined and leaves it behind; the pool still
-/// counts those tasks and a drain waits for them. Errors nobody has joined, but for cancellations, go
-/// to `pool_options::on_error`.
+/// Destructor: never blocks. It cancels what has not been joined and leaves it behind; the pool
+/// still counts those tasks and a drain waits for them. Errors nobody has joined, but for
+/// cancellations, go to `pool_options::on_error`.
 ///
 /// Thread safety: shared objects are safe, but that a spawn from outside the group's tasks while a
-/// join is pending may come before or after it. A group may outlive its pool: `spawn` is an error of
-/// the group then.
+/// join is pending may come before or after it. A group may outlive its pool: `spawn` is an error
+/// of the group then.
 class task_group {
 public:
     using executor_type = detail::pool_executor;
 
     explicit task_group(task_pool& pool, const task_group_options& options = {})
-        : crew_(std::make_shared<detail::group_crew>(
-              pool.core_, rule_of(options), options.limit()
-          )) {
+        : crew_(std::make_shared<detail::group_crew>(pool.core_, rule_of(options), options.limit())
+          ) {
         if (options.who())
             crew_->belong(detail::make_record(*pool.core_, {options.who(), nullptr}, 0, false));
     }
@@ -106,11 +106,10 @@ public:
               here.core().shared_from_this(), rule_of(options), options.limit()
           )) {
         crew_->nest(
-            options.who()
-                ? detail::make_record(
-                      here.core(), {options.who(), nullptr}, 0, false, here.job_.get()
-                  )
-                : here.job_
+            options.who() ? detail::make_record(
+                                here.core(), {options.who(), nullptr}, 0, false, here.job_.get()
+                            )
+                          : here.job_
         );
     }
     task_group(const task_group&) = delete;
@@ -133,8 +132,8 @@ public:
         );
     }
 
-    /// Ends the round: tasks that wait are taken back, those that run are asked (terminal). The join
-    /// has `errc::cancelled` where a task was taken back and nothing failed before.
+    /// Ends the round: tasks that wait are taken back, those that run are asked (terminal). The
+    /// join has `errc::cancelled` where a task was taken back and nothing failed before.
     void cancel() { crew_->end_round(boost::asio::cancellation_type::terminal); }
 
     /// The errors of the round, in the order in which they happened; only the first without

@@ -25,9 +25,7 @@ namespace corogate {
 ///
 /// R is default constructible and moves without throwing.
 template <std::ranges::forward_range Range, typename F, typename Token>
-auto async_transform(
-    task_pool& pool, Range&& range, std::size_t concurrency, F&& f, Token&& token
-);
+auto async_transform(task_pool& pool, Range&& range, std::size_t concurrency, F&& f, Token&& token);
 template <typename Range, typename F, typename Token>
 auto async_transform(
     task_pool& pool, taken<Range> range, std::size_t concurrency, F&& f, Token&& token
@@ -43,8 +41,8 @@ auto async_transform(
 ///     );
 ///
 /// The first exception is the result: tasks that wait are taken back, those that run are asked, and
-/// awaited. Each runs on a strand of its own, and is asked there: unlike Asio's `&&` this is safe on
-/// several threads, and runs them in parallel.
+/// awaited. Each runs on a strand of its own, and is asked there: unlike Asio's `&&` this is safe
+/// on several threads, and runs them in parallel.
 ///
 /// The tasks are copied, or moved in: an rvalue, `take(name)`, and elements that are `take(name)`.
 /// Admission, lending, cancellation and the rest as of `async_for_each`.
@@ -174,8 +172,8 @@ auto async_transform(
     ));
     COROGATE_REQUIRE_NAMED_CLOSURE(F, result);
     return detail::transform_through<taken<Range>, F, Token>(
-        detail::pool_access::core(pool), std::move(range),
-        detail::checked_concurrency(concurrency), std::forward<F>(f), std::forward<Token>(token)
+        detail::pool_access::core(pool), std::move(range), detail::checked_concurrency(concurrency),
+        std::forward<F>(f), std::forward<Token>(token)
     );
 }
 

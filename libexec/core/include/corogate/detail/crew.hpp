@@ -22,12 +22,13 @@ namespace corogate::detail {
 /// Tasks of one pool that belong together: how many of them are under way at once, what becomes of
 /// the rest when one has ended, and when all have.
 ///
-/// Where its tasks come from and who is told is for the derived class: `task_group` has them pushed,
-/// an operation over a range makes them as they are needed. Every task under way shares ownership of
-/// the crew.
+/// Where its tasks come from and who is told is for the derived class: `task_group` has them
+/// pushed, an operation over a range makes them as they are needed. Every task under way shares
+/// ownership of the crew.
 ///
-/// Places: the first tasks take those that were admitted; each later one takes the place of one that
-/// has ended, and is not refused. Children of a task that waits for them take places of their own.
+/// Places: the first tasks take those that were admitted; each later one takes the place of one
+/// that has ended, and is not refused. Children of a task that waits for them take places of their
+/// own.
 ///
 /// Thread safety: shared objects are safe. The lock is never held while user code runs.
 class crew : public std::enable_shared_from_this<crew> {
@@ -112,7 +113,7 @@ protected:
     std::size_t admitted_ = 0;  // places no task has taken
     bool over_ = false;
     bool filling_ = false;
-    bool abandoned_ = false; // nobody will ask how it ended
+    bool abandoned_ = false;   // nobody will ask how it ended
     std::exception_ptr error_; // the first
     std::vector<member> members_;
     std::vector<slot> free_;

@@ -27,9 +27,7 @@ public:
         auto completion = std::move(completion_);
         auto words = std::move(words_);
         delete this;
-        std::apply(
-            [&](auto&... word) { completion.post(std::move(word)...); }, words
-        );
+        std::apply([&](auto&... word) { completion.post(std::move(word)...); }, words);
     }
 
 private:
@@ -37,7 +35,8 @@ private:
     std::tuple<std::exception_ptr, Results...> words_;
 };
 
-/// Completes a wait for a crew: a handler, by post, or a task of the pool, which gets a permit first.
+/// Completes a wait for a crew: a handler, by post, or a task of the pool, which gets a permit
+/// first.
 template <typename Handler, typename Fallback, typename... Results>
 class crew_answer {
 public:

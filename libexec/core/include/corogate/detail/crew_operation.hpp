@@ -14,8 +14,9 @@
 
 namespace corogate::detail {
 
-/// A crew whose end completes an operation. Its number of tasks is known: outside a task of the pool
-/// places for as many as may be under way are admitted, all or nothing, with the overflow policy.
+/// A crew whose end completes an operation. Its number of tasks is known: outside a task of the
+/// pool places for as many as may be under way are admitted, all or nothing, with the overflow
+/// policy.
 class crew_with_end : public crew {
 public:
     void begin(runner* parent, return_ticket* ticket);
@@ -62,10 +63,9 @@ public:
     void admitted(pool_core& core) override {
         core.count_job(true);
         asio::post(
-            core.executor(), [crew = std::move(crew_), n = places,
-                              pending = pending_completion(core.completions_pending())] {
-                crew->let_in(n);
-            }
+            core.executor(),
+            [crew = std::move(crew_), n = places,
+             pending = pending_completion(core.completions_pending())] { crew->let_in(n); }
         );
     }
     void refused(pool_core& core, errc why) override {
@@ -163,8 +163,9 @@ inline void crew_with_end::all_ended(guard& lock) noexcept {
         tell(std::move(error));
 }
 
-/// `Source` makes the tasks: `size()`, and `next(f)`, which calls `f(task, index)` with the next one.
-/// `Keeper` keeps their results: `keep(index, outcome)` in each task's own time, `tell(answer, ...)`.
+/// `Source` makes the tasks: `size()`, and `next(f)`, which calls `f(task, index)` with the next
+/// one. `Keeper` keeps their results: `keep(index, outcome)` in each task's own time, `tell(answer,
+/// ...)`.
 template <typename Source, typename Keeper, typename Handler>
 class crew_operation final : public crew_with_end {
 public:

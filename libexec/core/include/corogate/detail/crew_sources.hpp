@@ -51,9 +51,8 @@ decltype(auto) lend_range(std::remove_reference_t<Range>& range) noexcept {
 }
 
 template <typename Range>
-using held_range_t = held_range<callable_t<std::decay_t<decltype(lend_range<Range>(
-    std::declval<std::remove_reference_t<Range>&>()
-))>>>;
+using held_range_t = held_range<callable_t<
+    std::decay_t<decltype(lend_range<Range>(std::declval<std::remove_reference_t<Range>&>()))>>>;
 
 /// An element of a range: a reference where the range has one to give, else a value of its own.
 template <typename Reference>
@@ -154,9 +153,7 @@ class task_tuple_source {
 public:
     template <typename Tuple>
     explicit task_tuple_source(Tuple&& tasks)
-        : task_tuple_source(
-              hold(std::forward<Tuple>(tasks)), std::index_sequence_for<F...>()
-          ) {}
+        : task_tuple_source(hold(std::forward<Tuple>(tasks)), std::index_sequence_for<F...>()) {}
     task_tuple_source(const task_tuple_source&) = delete;
     task_tuple_source& operator=(const task_tuple_source&) = delete;
 

@@ -163,9 +163,7 @@ void group_crew::spawn(F&& task) {
     }
     owned_node node;
     try {
-        node.reset(
-            typed_task<callable_t<F>, sink>::make(std::forward<F>(task), sink{self, at, 0})
-        );
+        node.reset(typed_task<callable_t<F>, sink>::make(std::forward<F>(task), sink{self, at, 0}));
     } catch (...) {
         guard lock(mutex_);
         free_slot(at);
@@ -303,8 +301,7 @@ inline void group_crew::end_round(asio::cancellation_type type) noexcept {
 }
 
 /// The slot of a join keeps its hold after the join has completed.
-inline void
-group_crew::cancel_join(asio::cancellation_type type, std::uint64_t round) noexcept {
+inline void group_crew::cancel_join(asio::cancellation_type type, std::uint64_t round) noexcept {
     {
         const guard lock(mutex_);
         if (round != round_)
@@ -354,9 +351,8 @@ inline void group_crew::lost(const std::exception_ptr& error) noexcept {
     if (const pool_user user(*core_); user) {
         asio::post(
             core_->executor(), [core = core_.get(), error,
-                                pending = pending_completion(core_->completions_pending())] {
-                core->errors().report(error);
-            }
+                                pending = pending_completion(core_->completions_pending()
+                                )] { core->errors().report(error); }
         );
     } else {
         core_->errors().report(error);
