@@ -39,6 +39,8 @@ enum class errc {
     spilled,
     /// Asked for the task that runs here, outside a task (`no-task`).
     no_task,
+    /// The time given for the wait is over (`timed-out`).
+    timed_out,
 };
 
 namespace detail {
@@ -73,6 +75,8 @@ public:
             return "the pool was full; the job is stored and runs later";
         case errc::no_task:
             return "no task of a corogate pool runs here";
+        case errc::timed_out:
+            return "the time given for the wait is over";
         }
         return "unknown corogate error";
     }
@@ -116,6 +120,8 @@ constexpr const char* reason_name(errc value) noexcept {
         return "spilled";
     case errc::no_task:
         return "no-task";
+    case errc::timed_out:
+        return "timed-out";
     }
     return "unknown";
 }
@@ -124,7 +130,7 @@ inline std::ostream& operator<<(std::ostream& out, errc value) { return out << r
 
 namespace detail {
 
-inline constexpr int errc_count = 12;
+inline constexpr int errc_count = 13;
 
 /// A `system_error` for each reason, made once: a refusal under overload allocates nothing.
 inline const std::exception_ptr& prebuilt_exception(errc value) {

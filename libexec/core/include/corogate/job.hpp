@@ -107,7 +107,9 @@ void job::submit(F&& task) {
     detail::owned_node made(node::make(std::forward<F>(task), detail::detached_sink()));
     if (!core_->take_places(*record_, 1)) {
         const int over = record_->over.load(std::memory_order_relaxed);
-        throw boost::system::system_error(over != 0 ? static_cast<errc>(over) : errc::job_exhausted);
+        throw boost::system::system_error(
+            over != 0 ? static_cast<errc>(over) : errc::job_exhausted
+        );
     }
     made->job = record_;
     core_->sample(*made);

@@ -89,9 +89,7 @@ public:
     /// As `task_pool::try_submit`.
     template <typename F>
     boost::system::result<void, refusal> try_submit(F&& task) {
-        return detail::try_submit_through(
-            core_, std::forward<F>(task), {std::nullopt, state_}
-        );
+        return detail::try_submit_through(core_, std::forward<F>(task), {std::nullopt, state_});
     }
     template <typename F>
     boost::system::result<void, refusal> try_submit(F&& task, const job_options& who) {

@@ -42,19 +42,20 @@ class pool_access;
 /// one permit from start to end, also while it is suspended. A callable is moved into the pool and
 /// destroyed before its completion is called.
 ///
-/// Order: tenants and classes share as `job_options` say; the tasks of one tenant and class start in
-/// the order in which they were admitted, and so do all tasks without options.
+/// Order: tenants and classes share as `job_options` say; the tasks of one tenant and class start
+/// in the order in which they were admitted, and so do all tasks without options.
 ///
 /// Inside a task `asio::this_coro::executor` is a strand of the pool, so that what one task starts
 /// in parallel with itself is serialised. A plain callable, and what a coroutine does between two
 /// suspensions, occupies a thread.
 ///
 /// Nested work: a task whose own coroutine awaits work on the same pool (`async_submit`,
-/// `job::async_run`, `async_submit_all`, a task_group) lends its permit meanwhile. The child belongs
-/// to the parent's job unless it is given options of its own, is never refused for want of room, and
-/// is served before everything else; the parent goes on when it owns a permit again. So no depth of
-/// nesting deadlocks, at any limit. A wait that is not the task's own coroutine's (in a coroutine it
-/// spawned, in a branch of `||`), or not for work of this pool, keeps the permit: the watchdog
+/// `job::async_run`, `async_submit_all`, a task_group) lends its permit meanwhile. The child
+/// belongs to the parent's job unless it is given options of its own, is never refused for want of
+/// room, and is served before everything else; the parent goes on when it owns a permit again. So
+/// no depth of nesting deadlocks, at any limit. A wait that is not the task's own coroutine's (in a
+/// coroutine it spawned, in a branch of `||`), or not for work of this pool, keeps the permit: the
+/// watchdog
 /// (`pool_options::stuck_after`) names it.
 ///
 /// Failure: an exception reaches the submitter; that of a detached task reaches
@@ -72,8 +73,8 @@ class pool_access;
 ///
 /// Destructor: stops the pool. What waits completes with `errc::stopped`, what runs is cancelled
 /// (terminal) and awaited: a task that neither ends nor answers cancellation keeps the destructor
-/// waiting. Completions are called before it returns, those on the pool's own threads at least; what
-/// they post there themselves may be dropped. To lose nothing, await `async_drain` first.
+/// waiting. Completions are called before it returns, those on the pool's own threads at least;
+/// what they post there themselves may be dropped. To lose nothing, await `async_drain` first.
 ///
 /// A task leaves nothing running on its own executor when it ends: a handler that is busy there
 /// delays the runner's next task. The result type moves without throwing, and `T()` does not throw.
@@ -151,8 +152,8 @@ public:
     auto async_blocking(F&& callable, Token&& token);
 
     /// Completes after a time, by the pool's clock. Signature `void(boost::system::error_code)`;
-    /// `asio::error::operation_aborted` when cancelled or when the pool stops. A task that awaits it
-    /// keeps its permit.
+    /// `asio::error::operation_aborted` when cancelled or when the pool stops. A task that awaits
+    /// it keeps its permit.
     template <typename Token>
     auto async_sleep(std::chrono::nanoseconds time, Token&& token);
 
@@ -184,9 +185,9 @@ public:
     /// how much of each, and of which jobs. Signature
     /// `void(boost::system::error_code, drain_report)`.
     ///
-    /// The pool stays closed afterwards, until `reopen`. Submissions during a drain are refused with
-    /// `errc::draining`, also those made by tasks, but for work that a task waits for; places of
-    /// jobs admitted before may still be used. Several drains may be under way; the earliest
+    /// The pool stays closed afterwards, until `reopen`. Submissions during a drain are refused
+    /// with `errc::draining`, also those made by tasks, but for work that a task waits for; places
+    /// of jobs admitted before may still be used. Several drains may be under way; the earliest
     /// deadline holds for all. Awaited inside a task of this pool it answers `errc::would_deadlock`
     /// and has no effect.
     template <typename Token>
@@ -197,10 +198,12 @@ public:
     bool reopen() { return core_->reopen(); }
 
     /// For good: refuses from now on with `errc::stopped`, drops what waits with the same, cancels
-    /// (terminal) what runs. Returns at once; may be called anywhere, also inside a task, and again.
+    /// (terminal) what runs. Returns at once; may be called anywhere, also inside a task, and
+    /// again.
     void stop() { core_->stop(); }
-    /// The same, completing when nothing runs any more. Signature `void(boost::system::error_code)`.
-    /// Inside a task of this pool it stops and answers `errc::would_deadlock`.
+    /// The same, completing when nothing runs any more. Signature
+    /// `void(boost::system::error_code)`. Inside a task of this pool it stops and answers
+    /// `errc::would_deadlock`.
     template <typename Token>
     auto async_stop(Token&& token);
 
@@ -225,7 +228,9 @@ private:
     friend class task_group;
     friend class detail::pool_access;
 
-    static std::size_t checked_limit(std::size_t limit) { return pool_options().limit(limit).limit(); }
+    static std::size_t checked_limit(std::size_t limit) {
+        return pool_options().limit(limit).limit();
+    }
     detail::pool_core& blocking();
 
     boost::asio::thread_pool* threads_ = nullptr;

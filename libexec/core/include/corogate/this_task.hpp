@@ -29,7 +29,7 @@ public:
 
     /// Whether the task it was got from still runs.
     bool running() const noexcept {
-        return runner_ && extra_->who.load() == runner_ && runner_->generation() == generation_;
+        return executor_ && executor_->who() == runner_ && runner_->generation() == generation_;
     }
 
     /// The number of its job, unique in the pool.
@@ -58,8 +58,8 @@ public:
         return job_ && job_->over.load(std::memory_order_relaxed) != 0;
     }
 
-    /// An operation that lets other work of the pool's threads have a turn: `co_await here.yield()`.
-    /// The task keeps its permit.
+    /// An operation that lets other work of the pool's threads have a turn: `co_await
+    /// here.yield()`. The task keeps its permit.
     auto yield() const {
         check();
         return boost::asio::post(runner_->strand, boost::asio::deferred);
@@ -89,9 +89,9 @@ private:
         }
     };
 
-    task_context(detail::runner& r, detail::pool_executor::extra_ptr extra)
+    explicit task_context(detail::runner& r)
         : runner_(&r)
-        , extra_(std::move(extra))
+        , executor_(r.strand)
         , generation_(r.generation())
         , job_(r.job.load(std::memory_order_relaxed)) {
         if (job_)
@@ -110,18 +110,20 @@ private:
     }
 
     detail::runner* runner_ = nullptr;
-    detail::pool_executor::extra_ptr extra_;
+    std::optional<detail::pool_executor> executor_;
     std::uint64_t generation_ = 0;
     std::uint64_t id_ = 0;
     detail::job_record_ptr job_;
 };
 
-/// The operation behind `this_task()`. `co_await corogate::this_task()` gives the task_context of the task that runs here; throws
-/// `errc::no_task` outside a task of a pool. A coroutine that a task has spawned on its own
-/// executor gets the context of that task while it runs, then that of none.
+/// The operation behind `this_task()`. `co_await corogate::this_task()` gives the task_context of
+/// the task that runs here; throws `errc::no_task` outside a task of a pool. A coroutine that a
+/// task has spawned on its own executor gets the context of that task while it runs, then that of
+/// none.
 class this_task_t {
 public:
-    template <boost::asio::completion_token_for<void(boost::system::error_code, task_context)> Token>
+    template <
+        boost::asio::completion_token_for<void(boost::system::error_code, task_context)> Token>
     auto operator()(Token&& token) const {
         return boost::asio::async_initiate<Token, void(boost::system::error_code, task_context)>(
             [](auto handler) {
@@ -140,19 +142,16 @@ private:
     static bool find(const Handler& handler, task_context& here) {
         const boost::asio::any_io_executor executor =
             boost::asio::get_associated_executor(handler, boost::asio::any_io_executor());
-        const auto* strand = executor.target<detail::runner::strand_type>();
-        if (!strand)
-            return false;
-        const auto pool = strand->get_inner_executor();
-        detail::runner* r = pool.who();
+        const auto* ours = executor.target<detail::pool_executor>();
+        detail::runner* r = ours ? ours->who() : nullptr;
         if (!r || r->generation() == 0)
             return false;
-        here = task_context(*r, pool.extra());
+        here = task_context(*r);
         return true;
     }
 
-    /// A coroutine is continued here and now, as by any awaitable that is ready; a few deep, so that
-    /// a loop does not use up the stack.
+    /// A coroutine is continued here and now, as by any awaitable that is ready; a few deep, so
+    /// that a loop does not use up the stack.
     template <typename Handler>
     static void answer(Handler handler, boost::system::error_code ec, task_context here) {
         static thread_local int depth = 0;
@@ -171,8 +170,8 @@ private:
     }
 };
 
-/// The task that runs here. (A call, not an object: `co_await` of Asio 1.81 takes operations only as
-/// temporaries.)
+/// The task that runs here. (A call, not an object: `co_await` of Asio 1.81 takes operations only
+/// as temporaries.)
 inline this_task_t this_task() noexcept { return {}; }
 
 } // namespace corogate

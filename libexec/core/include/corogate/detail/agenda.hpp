@@ -7,9 +7,8 @@
 namespace corogate::detail {
 
 /// Something to be done at a moment. Off the agenda when it is destroyed.
-class agenda_item
-    : public boost::intrusive::set_base_hook<
-          boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+class agenda_item : public boost::intrusive::set_base_hook<
+                        boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
 public:
     using time_point = std::chrono::steady_clock::time_point;
 
@@ -66,9 +65,7 @@ public:
     }
 
 private:
-    boost::intrusive::multiset<
-        agenda_item, boost::intrusive::constant_time_size<false>>
-        items_;
+    boost::intrusive::multiset<agenda_item, boost::intrusive::constant_time_size<false>> items_;
 };
 
 } // namespace corogate::detail

@@ -49,21 +49,18 @@ public:
         , executor_(tracked(boost::asio::get_associated_executor(handler_, fallback)))
         , under_way_(may_hop && under_way && on_context(fallback) ? under_way : nullptr) {}
 
-    auto get_allocator() const noexcept {
-        return boost::asio::get_associated_allocator(handler_);
-    }
+    auto get_allocator() const noexcept { return boost::asio::get_associated_allocator(handler_); }
 
     template <typename... Args>
     void post(Args&&... args) {
         if constexpr (may_hop) {
             if (under_way_) {
                 boost::asio::post(
-                    executor_, boost::asio::append(
-                                   boost::asio::consign(
-                                       std::move(handler_), pending_completion(*under_way_)
-                                   ),
-                                   std::forward<Args>(args)...
-                               )
+                    executor_,
+                    boost::asio::append(
+                        boost::asio::consign(std::move(handler_), pending_completion(*under_way_)),
+                        std::forward<Args>(args)...
+                    )
                 );
                 return;
             }
@@ -84,13 +81,17 @@ private:
         return boost::asio::prefer(executor, boost::asio::execution::outstanding_work.tracked);
     }
     bool on_context(const Fallback& fallback) const noexcept {
-        if constexpr (boost::asio::can_query_v<const associated&, boost::asio::execution::context_t>)
-            return &boost::asio::query(
-                       boost::asio::get_associated_executor(handler_, fallback),
-                       boost::asio::execution::context
-                   ) == &boost::asio::query(fallback, boost::asio::execution::context);
-        else
+        using boost::asio::execution::context;
+        if constexpr (boost::asio::can_query_v<
+                          const associated&, boost::asio::execution::context_t>) {
+            const boost::asio::execution_context& ours = boost::asio::query(fallback, context);
+            const boost::asio::execution_context& theirs = boost::asio::query(
+                boost::asio::get_associated_executor(handler_, fallback), context
+            );
+            return &ours == &theirs;
+        } else {
             return false;
+        }
     }
 
     Handler handler_;

@@ -86,9 +86,12 @@ public:
     /// holds the unit until `release`.
     void serve(queue_entry& entry) noexcept;
 
-    /// Undoes `serve`: the unit waits again, and is the next to be served of its class. Called in
-    /// reverse order of service this restores passes and credits too; work pushed in between is
-    /// then served as if the units had never been taken.
+    /// Undoes `serve`: the unit waits again, and is the next to be served of its class (but where
+    /// corrections have put its tenant too far into debt). To be called in reverse order of
+    /// service: that restores passes, turns and credits too, so that units are served again in the
+    /// same order, and work pushed in between as if they had never been taken. Two things are not
+    /// restored: the turns of tenants in debt that were skipped, and, where a tenant was alone in
+    /// its class for several turns, which of them it was in.
     void put_back(queue_entry& entry, tenant& whose, priority_class c) noexcept;
     /// The same, to where the entry was.
     void put_back(queue_entry& entry) noexcept {
@@ -166,6 +169,7 @@ private:
 
     /// Of a unit's cost: the granularity of weights and corrections.
     static constexpr std::int32_t unit_cost = 256;
+    static constexpr auto greatest_debt_cost = static_cast<std::int32_t>(greatest_debt) * unit_cost;
     static constexpr std::uint32_t stride_one = 1U << 20;
 
     // Ranks: the bucket of holding/weight, eight to an octave, from 1/64 to 2^32 x 8.
@@ -188,6 +192,8 @@ private:
     void activate(flow& f, bool first) noexcept;
     void deactivate_if_empty(flow& f) noexcept;
     void leave(queue_entry& entry) noexcept;
+    void lift_out(queue_entry& entry) noexcept;
+    void lay_back(queue_entry& entry) noexcept;
 
     static std::uint32_t rank_of(const tenant& t) noexcept;
     void displaceable_more(tenant& t) noexcept;
@@ -222,6 +228,7 @@ inline void fair_queue::push(queue_entry& entry, tenant& whose, priority_class c
     entry.flow_ = &f;
     entry.queued_ = true;
     entry.started_ = false;
+    entry.served_ = 0;
     ++entries_;
     activate(f, false);
     f.push(entry);
@@ -286,8 +293,8 @@ inline queue_entry* fair_queue::next_of(class_state& c) noexcept {
             f.in_turn_ = true;
             f.deficit_ += quantum_of(f.owner());
         }
-        const bool underway = !f.started_.empty();
-        if (f.deficit_ > 0 || f.returned_ > 0 ||
+        const bool underway = !f.started_.empty() && f.started_.front().served_ > 0;
+        if (f.deficit_ > 0 ||
             (underway && f.deficit_ > -static_cast<std::int32_t>(overdraft) * unit_cost))
             return f.first(newest_first_);
         f.in_turn_ = false;
@@ -310,9 +317,8 @@ inline void fair_queue::serve(queue_entry& entry) noexcept {
     c.pass += c.stride;
     c.fresh = false;
     f.deficit_ -= unit_cost;
-    if (f.returned_ > 0)
-        --f.returned_;
     --entry.units_;
+    ++entry.served_;
     uncount(f, 1);
     if (entry.units_ == 0)
         leave(entry);
@@ -331,13 +337,21 @@ inline void fair_queue::put_back(queue_entry& entry, tenant& whose, priority_cla
     } else {
         entry.flow_ = &f;
         entry.queued_ = true;
+        entry.units_ = 0;
         ++entries_;
+    }
+    if (!c.active.empty() && &c.active.front() != &f && c.active.front().in_turn_) {
+        flow& not_begun = c.active.front(); // all units of its turn have been put back before
+        not_begun.in_turn_ = false;
+        not_begun.deficit_ =
+            std::max(not_begun.deficit_ - quantum_of(not_begun.owner()), -greatest_debt_cost);
     }
     activate(f, true);
     f.put_first(entry);
     ++entry.units_;
+    if (entry.served_ > 0) // not pushed again since
+        --entry.served_;
     count(f, 1);
-    ++f.returned_;
     f.in_turn_ = true;
     // No more than a turn's credit, or the turns that a lone tenant took would pile up.
     f.deficit_ = std::max(f.deficit_, std::min(f.deficit_ + unit_cost, quantum_of(whose)));
@@ -365,7 +379,7 @@ inline void fair_queue::release(tenant& whose, std::uint32_t n) noexcept {
 inline void fair_queue::correct(tenant& whose, priority_class c, double units) noexcept {
     flow& f = whose.in(c);
     const double most = static_cast<double>(f.units_ > 0 ? quantum_of(whose) : 0);
-    const double least = -static_cast<double>(greatest_debt) * unit_cost;
+    const double least = -greatest_debt_cost;
     const double now = static_cast<double>(f.deficit_);
     const double then = std::clamp(now - units * unit_cost, least, std::max(now, most));
     f.deficit_ = static_cast<std::int32_t>(then);
@@ -409,6 +423,7 @@ inline void fair_queue::activate(flow& f, bool first) noexcept {
         f.busy_period_ = c.busy_period;
         f.deficit_ = 0;
     }
+    f.active_ = true;
     f.in_turn_ = false;
     c.active.insert(first ? c.active.begin() : c.active.end(), f);
     c.quanta += quantum_of(f.owner());
@@ -416,10 +431,9 @@ inline void fair_queue::activate(flow& f, bool first) noexcept {
 }
 
 inline void fair_queue::deactivate_if_empty(flow& f) noexcept {
-    if (f.started_.empty())
-        f.returned_ = 0;
-    if (f.units_ > 0)
+    if (f.units_ > 0 || !f.active_)
         return;
+    f.active_ = false;
     class_state& c = of(f.class_);
     c.active.erase(flow_list::s_iterator_to(f));
     c.quanta -= quantum_of(f.owner());
@@ -508,6 +522,28 @@ inline queue_entry* fair_queue::victim(const tenant& newcomer, std::uint32_t uni
     return nullptr;
 }
 
+/// Erased but for its flow's turn, which it keeps until the displacement is certain.
+inline void fair_queue::lift_out(queue_entry& entry) noexcept {
+    flow& f = *entry.flow_;
+    f.unlink(entry);
+    entry.queued_ = false;
+    --entries_;
+    uncount(f, entry.units_);
+    f.owner().release(entry.units_);
+    displaceable_less(f.owner());
+    holding_changed(f.owner());
+}
+
+inline void fair_queue::lay_back(queue_entry& entry) noexcept {
+    flow& f = *entry.flow_;
+    f.restore(entry);
+    entry.queued_ = true;
+    ++entries_;
+    f.owner().hold(entry.units_);
+    count(f, entry.units_);
+    displaceable_more(f.owner());
+}
+
 template <typename Dropped>
 bool fair_queue::displace(
     const tenant& newcomer, std::uint32_t units, std::uint32_t lacking, Dropped dropped
@@ -518,23 +554,16 @@ bool fair_queue::displace(
     while (freed < lacking) {
         queue_entry* entry = n < out.size() ? victim(newcomer, units) : nullptr;
         if (!entry) {
-            while (n > 0) {
-                queue_entry& back = *out[--n];
-                tenant& whose = back.flow_->owner();
-                activate(*back.flow_, false);
-                back.flow_->restore(back);
-                back.queued_ = true;
-                ++entries_;
-                whose.hold(back.units_);
-                count(*back.flow_, back.units_);
-                displaceable_more(whose);
-            }
+            while (n > 0)
+                lay_back(*out[--n]);
             return false;
         }
         freed += entry->units_;
-        erase(*entry);
+        lift_out(*entry);
         out[n++] = entry;
     }
+    for (std::size_t i = 0; i < n; ++i)
+        deactivate_if_empty(*out[i]->flow_);
     for (std::size_t i = 0; i < n; ++i)
         dropped(*out[i]);
     return true;

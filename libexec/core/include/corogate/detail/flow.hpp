@@ -74,6 +74,7 @@ private:
 
     flow* flow_ = nullptr;
     std::uint32_t units_;
+    std::uint32_t served_ = 0; // since the push, put back ones not counted
     std::uint32_t number_ = 0; // order of arrival in its flow; wraps
     std::uint8_t kind_;
     bool queued_ = false;
@@ -184,11 +185,11 @@ private:
     std::int32_t deficit_ = 0; // credit, or debt where negative
     std::uint32_t units_ = 0;
     std::uint32_t next_number_ = 0;
-    std::uint32_t returned_ = 0; // units put back and not yet served again
     std::uint32_t busy_period_ = 0;
     priority_class class_ = priority_class::normal;
     bool in_turn_ = false; // has had the credit of its turn
     bool ordered_next_ = false;
+    bool active_ = false; // among the flows of its class that wait
     entry_list started_;
     std::array<entry_list, 4> waiting_; // by kind
 };

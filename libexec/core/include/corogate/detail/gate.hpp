@@ -55,12 +55,11 @@ public:
         return false;
     }
 
-    /// Takes n places whether free or not, for what belongs to a task that runs; fails only where the
-    /// pool is stopped.
+    /// Takes n places whether free or not, for what belongs to a task that runs; fails only where
+    /// the pool is stopped.
     bool force(std::size_t n) noexcept {
-        const auto seen = word_.fetch_sub(
-            shifted(static_cast<std::int64_t>(n)), std::memory_order_acq_rel
-        );
+        const auto seen =
+            word_.fetch_sub(shifted(static_cast<std::int64_t>(n)), std::memory_order_acq_rel);
         if (!(seen & stopped))
             return true;
         release(n);
@@ -88,9 +87,7 @@ public:
     }
 
     /// Free places; negative after a shrink, or where places were forced.
-    std::int64_t free() const noexcept {
-        return free_of(word_.load(std::memory_order_acquire));
-    }
+    std::int64_t free() const noexcept { return free_of(word_.load(std::memory_order_acquire)); }
 
     std::size_t capacity() const noexcept { return capacity_.load(std::memory_order_relaxed); }
 

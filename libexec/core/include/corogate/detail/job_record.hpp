@@ -21,8 +21,8 @@ struct lane_state;
 /// What a pool knows of a job: whose it is, until when, what of it waits.
 ///
 /// As an entry of the queue it can be displaced where somebody waits for the result of all its
-/// tasks. Counted references from any thread; it is destroyed on the control strand only (or with the
-/// pool), so that the strand may look at the job of a running task.
+/// tasks. Counted references from any thread; it is destroyed on the control strand only (or with
+/// the pool), so that the strand may look at the job of a running task.
 class job_record : public queue_entry {
 public:
     job_record(pool_core& core, std::uint64_t number, const job_options& who, bool waited_for)

@@ -219,11 +219,8 @@ public:
         } else {
             start(
                 slot, *tasks, n,
-                handler_sink<handler_type, job_result_t<T>>(
-                    std::forward<Handler>(handler), *core_
-                ),
-                [&](task_node* newest, task_node* oldest) { core_->submit(newest, oldest); },
-                false
+                handler_sink<handler_type, job_result_t<T>>(std::forward<Handler>(handler), *core_),
+                [&](task_node* newest, task_node* oldest) { core_->submit(newest, oldest); }, false
             );
         }
     }

@@ -27,6 +27,7 @@
 #include <corogate/detail/return_ticket.hpp>
 #include <corogate/detail/runner.hpp>
 #include <corogate/detail/task_node.hpp>
+#include <corogate/detail/thread_turn.hpp>
 #include <corogate/detail/timings.hpp>
 #include <corogate/drain_report.hpp>
 #include <corogate/environment.hpp>
@@ -307,6 +308,11 @@ private:
     // ---- a runner's own thread of control ----
 
     asio::awaitable<void> run(runner& r);
+    void begin_turn(runner& r) noexcept { begin_turn(r, now()); }
+    static void begin_turn(runner& r, clock::time_point time) noexcept {
+        r.budget.begin(time);
+        thread_turn::begin(&r);
+    }
     task_node* ask(runner& r);
     auto answer(runner& r);
     void finish(runner& r, task_node* node) noexcept;
@@ -399,7 +405,9 @@ private:
     std::optional<asio::thread_pool> control_; // where no environment does its work
     // After control_: what its coroutines refer to is still there when their frames go.
     std::optional<asio::thread_pool> threads_; // where they are ours
+    std::optional<executor_target> target_;
     pool_executor executor_;
+    std::optional<executor_target> control_target_;
     std::optional<control_strand> strand_place_;
     control_strand& strand_;
     std::optional<pool_clock> clock_;
@@ -416,8 +424,8 @@ runner* pool_core::waiting_task(const Handler& handler) const noexcept {
     using associated = decltype(asio::get_associated_executor(handler, executor_));
     if constexpr (std::is_same_v<std::decay_t<associated>, asio::any_io_executor>) {
         const auto executor = asio::get_associated_executor(handler, executor_);
-        const auto* strand = executor.template target<runner::strand_type>();
-        runner* r = strand ? strand->get_inner_executor().who() : nullptr;
+        const auto* ours = executor.template target<pool_executor>();
+        runner* r = ours ? ours->who() : nullptr;
         if (r && &r->core == this && r->generation() != 0 &&
             asio::get_associated_cancellation_slot(handler) == r->slot)
             return r;
@@ -426,8 +434,8 @@ runner* pool_core::waiting_task(const Handler& handler) const noexcept {
 }
 
 inline bool pool_core::runs_task(const asio::any_io_executor& executor) const noexcept {
-    const auto* strand = executor.target<runner::strand_type>();
-    const runner* r = strand ? strand->get_inner_executor().who() : nullptr;
+    const auto* ours = executor.target<pool_executor>();
+    const runner* r = ours ? ours->who() : nullptr;
     return r && &r->core == this;
 }
 

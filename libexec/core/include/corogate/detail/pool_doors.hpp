@@ -32,9 +32,7 @@ inline refusal pool_core::make_refusal(errc why) const noexcept {
 
 inline job_record_ptr
 pool_core::make_job(const job_options& who, std::size_t places, bool waited_for) {
-    job_record_ptr job(
-        new job_record(*this, number_job(), who, waited_for)
-    );
+    job_record_ptr job(new job_record(*this, number_job(), who, waited_for));
     job->places.store(places, std::memory_order_relaxed);
     job_places_.fetch_add(places, std::memory_order_relaxed);
     if (who.deadline())
@@ -90,8 +88,7 @@ inline void pool_core::submit(task_node* newest, task_node* oldest) {
         on_strand([this] { pump(); });
 }
 
-inline void
-pool_core::submit_nested(task_node* newest, task_node* oldest, return_ticket* ticket) {
+inline void pool_core::submit_nested(task_node* newest, task_node* oldest, return_ticket* ticket) {
     inbox_.push(newest, oldest);
     on_strand([this, ticket] {
         lend_permit(*ticket->parent);
@@ -131,10 +128,14 @@ inline void pool_core::wait_at_door(std::unique_ptr<admission_waiter> waiter) {
 }
 
 inline void pool_core::sample(task_node& node) noexcept {
-    if (options_.timings())
-        node.weight = timings_.take();
-    if (node.weight != 0 || options_.observe())
-        node.stamp = now().time_since_epoch().count();
+    adaptive_stride& sampler = pool_timings_state::sampler();
+    const bool timed = options_.timings() && sampler.next();
+    if (!timed && !options_.observe())
+        return;
+    const auto time = now();
+    node.stamp = time.time_since_epoch().count();
+    if (timed)
+        node.weight = static_cast<std::uint16_t>(sampler.take(time));
 }
 
 inline void pool_core::cancel(cancel_link_ptr link, asio::cancellation_type type) {

@@ -2,13 +2,16 @@
 
 #include <atomic>
 #include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/associated_allocator.hpp>
 #include <boost/asio/execution.hpp>
 #include <boost/asio/prefer.hpp>
 #include <boost/asio/query.hpp>
 #include <boost/asio/require.hpp>
+#include <boost/asio/strand.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/smart_ptr/intrusive_ptr.hpp>
 #include <boost/smart_ptr/intrusive_ref_counter.hpp>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <type_traits>
@@ -19,125 +22,187 @@ namespace corogate::detail {
 namespace asio = boost::asio;
 
 struct runner;
+struct executor_target;
 
-/// What a pool's executor knows beyond its threads. Shared by the executor's copies.
-struct executor_extra
-    : boost::intrusive_ref_counter<executor_extra, boost::thread_safe_counter> {
-    executor_extra() = default;
-    explicit executor_extra(const asio::any_io_executor& other)
-        : foreign(other)
-        , foreign_never(
-              other ? asio::require(other, asio::execution::blocking.never) : other
-          ) {}
-
-    asio::any_io_executor foreign; // where the pool runs on an environment
-    asio::any_io_executor foreign_never;
-    std::atomic<runner*> who{nullptr}; // in the executor of a task: its runner, while it lives
-};
-
-/// The executor of a pool: that of an `asio::thread_pool` for the price of a branch, or any other.
+/// The executor of a pool and of its tasks: work goes to an `asio::thread_pool`, to the strand of
+/// one runner over it, or to any other executor.
 ///
-/// A type-erased executor doubles the cost of every hop, hence this one.
-template <typename Threads>
-class basic_pool_executor {
+/// Two words, so that it fits into an `any_io_executor` without allocation; a strand does not, and
+/// every coroutine of the pool would pay for that at every suspension.
+///
+/// A pool's own executor refers to the pool and is valid as long as that is; a runner's is counted,
+/// so that a stale one can be told from one that is not. Work is not counted as outstanding on a
+/// thread_pool: a pool has its threads until it lets them go.
+class pool_executor {
 public:
-    using extra_ptr = boost::intrusive_ptr<executor_extra>;
+    /// Refers to `target` without owning it.
+    explicit pool_executor(executor_target& target) noexcept
+        : target_(&target) {}
+    /// Shares `target`.
+    explicit pool_executor(const boost::intrusive_ptr<executor_target>& target) noexcept;
 
-    explicit basic_pool_executor(Threads threads, extra_ptr extra = {}) noexcept
-        : threads_(std::move(threads))
-        , extra_(std::move(extra)) {}
-    explicit basic_pool_executor(asio::any_io_executor foreign)
-        : extra_(new executor_extra(foreign)) {}
-    basic_pool_executor(std::optional<Threads> threads, extra_ptr extra, bool never) noexcept
-        : threads_(std::move(threads))
-        , extra_(std::move(extra))
-        , never_(never) {}
-
-    basic_pool_executor(const basic_pool_executor&) noexcept = default;
-    basic_pool_executor(basic_pool_executor&&) noexcept = default;
-    basic_pool_executor& operator=(const basic_pool_executor&) noexcept = default;
-    basic_pool_executor& operator=(basic_pool_executor&&) noexcept = default;
-    ~basic_pool_executor() = default;
-
-    /// The same executor, for the tasks of one runner.
-    basic_pool_executor of(runner& r) const {
-        extra_ptr extra(extra_ ? new executor_extra(extra_->foreign) : new executor_extra);
-        extra->who = &r;
-        return basic_pool_executor(threads_, std::move(extra), never_);
+    pool_executor(const pool_executor& other) noexcept
+        : target_(other.target_)
+        , bits_(other.bits_) {
+        hold();
     }
+    pool_executor(pool_executor&& other) noexcept
+        : target_(other.target_)
+        , bits_(std::exchange(other.bits_, other.bits_ & ~counted)) {}
+    pool_executor& operator=(pool_executor other) noexcept {
+        std::swap(target_, other.target_);
+        std::swap(bits_, other.bits_);
+        return *this;
+    }
+    ~pool_executor() { drop(); }
+
     /// The runner whose tasks run here; null for the pool's own executor and after its end.
-    runner* who() const noexcept { return extra_ ? extra_->who.load() : nullptr; }
-    void forget_runner() const noexcept { extra_->who = nullptr; }
-    const extra_ptr& extra() const noexcept { return extra_; }
+    runner* who() const noexcept;
+    void forget_runner() const noexcept;
+    /// Whether the caller is inside: on a thread of the pool, in the runner's strand. On an
+    /// environment always false but for a runner's.
+    bool running_in_this_thread() const noexcept;
 
-    asio::execution_context& query(asio::execution::context_t) const noexcept {
-        return threads_ ? asio::query(*threads_, asio::execution::context)
-                        : asio::query(extra_->foreign, asio::execution::context);
-    }
-    template <typename Allocator>
-    auto query(asio::execution::allocator_t<Allocator>) const noexcept {
-        using type =
-            std::decay_t<decltype(asio::query(std::declval<const Threads&>(), asio::execution::allocator))>;
-        if constexpr (std::is_default_constructible_v<type>)
-            return threads_ ? type(asio::query(*threads_, asio::execution::allocator)) : type();
-        else
-            return type(asio::query(*threads_, asio::execution::allocator));
-    }
+    asio::execution_context& query(asio::execution::context_t) const noexcept;
     asio::execution::blocking_t query(asio::execution::blocking_t) const noexcept {
-        if (threads_)
-            return asio::query(*threads_, asio::execution::blocking);
-        return never_ ? asio::execution::blocking_t(asio::execution::blocking.never)
-                      : asio::execution::blocking_t(asio::execution::blocking.possibly);
+        return (bits_ & never) ? asio::execution::blocking_t(asio::execution::blocking.never)
+                               : asio::execution::blocking_t(asio::execution::blocking.possibly);
     }
 
-    template <typename Property>
-        requires(asio::can_require_v<const Threads&, Property>)
-    auto require(const Property& property) const {
-        using required = std::decay_t<decltype(asio::require(std::declval<const Threads&>(), property))>;
-        using other = basic_pool_executor<required>;
-        std::optional<required> threads;
-        if (threads_) {
-            threads.emplace(asio::require(*threads_, property));
-            return other(std::move(threads), extra_, false);
-        }
-        bool never = never_;
-        extra_ptr extra = extra_;
-        if constexpr (std::is_same_v<Property, asio::execution::blocking_t::never_t>) {
-            never = true;
-        } else if constexpr (std::is_same_v<Property, asio::execution::blocking_t::possibly_t>) {
-            never = false;
-        } else if constexpr (std::is_same_v<
-                                 Property, asio::execution::outstanding_work_t::tracked_t>) {
-            extra.reset(new executor_extra(asio::prefer(extra_->foreign, property)));
-            extra->who = extra_->who.load();
-        }
-        return other(std::move(threads), std::move(extra), never);
+    pool_executor require(asio::execution::blocking_t::never_t) const noexcept {
+        return with(bits_ | never);
+    }
+    pool_executor require(asio::execution::blocking_t::possibly_t) const noexcept {
+        return with(bits_ & ~never);
+    }
+    pool_executor require(asio::execution::relationship_t::continuation_t) const noexcept {
+        return with(bits_ | continuation);
+    }
+    pool_executor require(asio::execution::relationship_t::fork_t) const noexcept {
+        return with(bits_ & ~continuation);
+    }
+    pool_executor require(asio::execution::outstanding_work_t::tracked_t) const;
+    pool_executor require(asio::execution::outstanding_work_t::untracked_t) const noexcept {
+        return *this;
     }
 
     template <typename F>
-    void execute(F&& f) const {
-        if (threads_)
-            threads_->execute(std::forward<F>(f));
-        else
-            (never_ ? extra_->foreign_never : extra_->foreign).execute(std::forward<F>(f));
-    }
+    void execute(F&& f) const;
 
-    friend bool operator==(const basic_pool_executor& a, const basic_pool_executor& b) noexcept {
-        if (a.threads_ && b.threads_)
-            return *a.threads_ == *b.threads_;
-        return !a.threads_ && !b.threads_ && a.extra_->foreign == b.extra_->foreign &&
-               a.never_ == b.never_;
+    friend bool operator==(const pool_executor& a, const pool_executor& b) noexcept {
+        return a.target_ == b.target_ && (a.bits_ & ~counted) == (b.bits_ & ~counted);
     }
-    friend bool operator!=(const basic_pool_executor& a, const basic_pool_executor& b) noexcept {
+    friend bool operator!=(const pool_executor& a, const pool_executor& b) noexcept {
         return !(a == b);
     }
 
 private:
-    std::optional<Threads> threads_;
-    extra_ptr extra_;
-    bool never_ = false;
+    enum bit : std::uint32_t { never = 1, continuation = 2, counted = 4 };
+
+    pool_executor with(std::uint32_t bits) const noexcept {
+        pool_executor other(*this);
+        other.bits_ = bits;
+        return other;
+    }
+    void hold() const noexcept;
+    void drop() const noexcept;
+
+    executor_target* target_;
+    std::uint32_t bits_ = 0;
 };
 
-using pool_executor = basic_pool_executor<asio::thread_pool::executor_type>;
+static_assert(sizeof(pool_executor) <= sizeof(std::shared_ptr<void>));
+
+/// Where the work of a pool_executor goes.
+struct executor_target : boost::intrusive_ref_counter<executor_target, boost::thread_safe_counter> {
+    explicit executor_target(asio::thread_pool& pool) noexcept
+        : threads(&pool) {}
+    explicit executor_target(const asio::any_io_executor& other)
+        : foreign(other)
+        , foreign_never(asio::require(other, asio::execution::blocking.never)) {}
+    /// The strand of a runner.
+    executor_target(const pool_executor& pool, runner& r)
+        : strand(pool)
+        , strand_never(asio::require(*strand, asio::execution::blocking.never))
+        , who(&r) {}
+
+    asio::thread_pool* threads = nullptr;
+    asio::any_io_executor foreign;
+    asio::any_io_executor foreign_never;
+    std::optional<asio::strand<pool_executor>> strand;
+    std::optional<asio::strand<pool_executor>> strand_never;
+    std::atomic<runner*> who{nullptr};
+};
+
+// ------------------------------------------------------------------------------------------------
+
+inline pool_executor::pool_executor(const boost::intrusive_ptr<executor_target>& target) noexcept
+    : target_(target.get())
+    , bits_(counted) {
+    hold();
+}
+
+inline void pool_executor::hold() const noexcept {
+    if (bits_ & counted)
+        intrusive_ptr_add_ref(target_);
+}
+inline void pool_executor::drop() const noexcept {
+    if (bits_ & counted)
+        intrusive_ptr_release(target_);
+}
+
+inline runner* pool_executor::who() const noexcept {
+    // What is not counted has no runner, and its target may be gone.
+    return (bits_ & counted) ? target_->who.load(std::memory_order_acquire) : nullptr;
+}
+inline void pool_executor::forget_runner() const noexcept { target_->who = nullptr; }
+
+inline bool pool_executor::running_in_this_thread() const noexcept {
+    if (target_->strand)
+        return target_->strand->running_in_this_thread();
+    return target_->threads && target_->threads->get_executor().running_in_this_thread();
+}
+
+inline asio::execution_context& pool_executor::query(asio::execution::context_t) const noexcept {
+    if (target_->strand)
+        return asio::query(*target_->strand, asio::execution::context);
+    if (target_->threads)
+        return *target_->threads;
+    return asio::query(target_->foreign, asio::execution::context);
+}
+
+inline pool_executor pool_executor::require(asio::execution::outstanding_work_t::tracked_t) const {
+    if (target_->threads || target_->strand)
+        return *this;
+    pool_executor tracked(boost::intrusive_ptr<executor_target>(new executor_target(
+        asio::prefer(target_->foreign, asio::execution::outstanding_work.tracked)
+    )));
+    tracked.bits_ |= bits_;
+    return tracked;
+}
+
+template <typename F>
+void pool_executor::execute(F&& f) const {
+    const executor_target& to = *target_;
+    if (to.strand) {
+        ((bits_ & never) ? *to.strand_never : *to.strand).execute(std::forward<F>(f));
+    } else if (to.threads) {
+        const auto allocator = asio::get_associated_allocator(f);
+        const auto plain =
+            asio::prefer(to.threads->get_executor(), asio::execution::allocator(allocator));
+        if (!(bits_ & never)) {
+            plain.execute(std::forward<F>(f));
+            return;
+        }
+        const auto posts = asio::require(plain, asio::execution::blocking.never);
+        if (bits_ & continuation)
+            asio::require(posts, asio::execution::relationship.continuation)
+                .execute(std::forward<F>(f));
+        else
+            posts.execute(std::forward<F>(f));
+    } else {
+        ((bits_ & never) ? to.foreign_never : to.foreign).execute(std::forward<F>(f));
+    }
+}
 
 } // namespace corogate::detail

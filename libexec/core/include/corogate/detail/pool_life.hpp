@@ -16,18 +16,19 @@ inline pool_core::pool_core(const pool_options& options, borrowed on)
     , queue_(options.tenants())
     , limit_(options.limit())
     , queue_tasks_(options.queue_tasks())
-    , executor_([&] {
+    , executor_([&]() -> executor_target& {
         if (on.env)
-            return pool_executor(on.env->get_executor());
+            return target_.emplace(on.env->get_executor());
         if (!on.threads)
             threads_.emplace(options.threads());
-        return pool_executor((on.threads ? *on.threads : *threads_).get_executor());
+        return target_.emplace(on.threads ? *on.threads : *threads_);
     }())
     , strand_([&]() -> control_strand& {
         if (!on.env)
-            control_.emplace(1);
-        const auto control = on.env ? executor_ : pool_executor(control_->get_executor());
-        return strand_place_.emplace(inline_when_free<pool_executor>(control));
+            control_target_.emplace(control_.emplace(1));
+        return strand_place_.emplace(
+            inline_when_free<pool_executor>(on.env ? executor_ : pool_executor(*control_target_))
+        );
     }()) {
     clock_.emplace(on.env, control_ ? &*control_ : nullptr, [this] { alarm_rang(); });
     idle_look_.core = this;
@@ -447,9 +448,11 @@ inline void pool_core::look_for_stuck() {
         task.lent = seen.lent;
         found.push_back(std::move(task));
     }
-    plan(stuck_look_, time + std::max<std::chrono::nanoseconds>(
-                                 options_.stuck_after() / 4, std::chrono::milliseconds(1)
-                             ));
+    plan(
+        stuck_look_, time + std::max<std::chrono::nanoseconds>(
+                                options_.stuck_after() / 4, std::chrono::milliseconds(1)
+                            )
+    );
     if (found.empty())
         return;
     // Not on the pool's threads, which may all be stuck.
@@ -459,13 +462,12 @@ inline void pool_core::look_for_stuck() {
                 if (by)
                     by->stuck(task);
                 else
-                    std::clog << "corogate: a task of job " << task.job << " (tenant \""
-                              << task.tenant << "\", \"" << task.name
-                              << "\") has been running for "
-                              << std::chrono::duration_cast<std::chrono::seconds>(task.running)
-                                     .count()
-                              << " s" << (task.lent ? ", waiting for other work of the pool" : "")
-                              << '\n';
+                    std::clog
+                        << "corogate: a task of job " << task.job << " (tenant \"" << task.tenant
+                        << "\", \"" << task.name << "\") has been running for "
+                        << std::chrono::duration_cast<std::chrono::seconds>(task.running).count()
+                        << " s" << (task.lent ? ", waiting for other work of the pool" : "")
+                        << '\n';
             } catch (...) { // an observer harms nobody
             }
         }

@@ -121,9 +121,8 @@ public:
     /// Takes tasks out in favour of a newcomer of that many: of the tenant that holds most, the
     /// unstarted jobs that would be served last, if their submitters still wait; until `lacking`
     /// places are free. All or nothing.
-    bool displace(
-        const job_options& newcomer, std::size_t units, std::size_t lacking, task_list& out
-    ) {
+    bool
+    displace(const job_options& newcomer, std::size_t units, std::size_t lacking, task_list& out) {
         const tenant_ref whose = tenants_.get(newcomer.tenant());
         return queue_.displace(
             *whose, static_cast<std::uint32_t>(units), static_cast<std::uint32_t>(lacking),

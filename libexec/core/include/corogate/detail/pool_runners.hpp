@@ -314,7 +314,7 @@ inline asio::awaitable<void> pool_core::run(runner& r) {
     co_await asio::this_coro::reset_cancellation_state(terminal_in_a_roomy_state());
     r.slot = (co_await asio::this_coro::cancellation_state).slot();
     r.must_ask = true;
-    r.budget.begin(now());
+    begin_turn(r);
     for (;;) {
         task_node* node = r.must_ask ? nullptr : window_.pop();
         if (!node) {
@@ -327,7 +327,7 @@ inline asio::awaitable<void> pool_core::run(runner& r) {
                     break;
                 }
                 node = r.given;
-                r.budget.begin(now());
+                begin_turn(r);
                 if (!node) {
                     r.must_ask = true; // resumed to look: the strand must know that it has
                     continue;
@@ -341,13 +341,21 @@ inline asio::awaitable<void> pool_core::run(runner& r) {
             if (node->how() == task_node::form::plain) {
                 node->run_plain();
             } else {
-                co_await node->run_coroutine();
+                try {
+                    co_await node->run_coroutine();
+                } catch (...) {
+                    node->fail(std::current_exception());
+                }
                 // A task may end on a thread of another context.
                 if (!r.strand.running_in_this_thread())
                     co_await asio::post(r.strand, asio::use_awaitable);
                 // What the task did to its cancellation state must not reach the next one.
                 co_await asio::this_coro::reset_cancellation_state(terminal_in_a_roomy_state());
                 co_await asio::this_coro::throw_if_cancelled(true);
+                // The task was suspended, and others had this thread meanwhile. Without this a task
+                // that only waited for a millisecond would count as one that took it.
+                if (!thread_turn::is(&r))
+                    begin_turn(r);
             }
             node = task.ended();
         }
@@ -359,7 +367,7 @@ inline asio::awaitable<void> pool_core::run(runner& r) {
                 const auto after = now();
                 if (options_.timings())
                     timings_.scheduling_delay.record(after - before);
-                r.budget.begin(after);
+                begin_turn(r, after);
             }
         }
     }

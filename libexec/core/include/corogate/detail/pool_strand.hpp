@@ -95,9 +95,7 @@ inline bool pool_core::displace_for(admission_waiter& waiter) {
         const auto free = gate_.free();
         const auto needed = static_cast<std::int64_t>(waiter.places) - free;
         task_list given_up;
-        if (!queue_.displace(
-                waiter.who, waiter.places, static_cast<std::size_t>(needed), given_up
-            ))
+        if (!queue_.displace(waiter.who, waiter.places, static_cast<std::size_t>(needed), given_up))
             return false;
         const auto n = given_up.size();
         count_dropped(errc::displaced, n);
@@ -200,8 +198,8 @@ inline task_node* pool_core::next_of_lanes() noexcept {
             continue;
         bool others = !queue_.empty() || !nested_.empty();
         for (const auto& other : lanes_)
-            others = others || (other.get() != &lane && !other->queue.empty() &&
-                                other->used < other->limit);
+            others = others ||
+                     (other.get() != &lane && !other->queue.empty() && other->used < other->limit);
         if (lane.room(others)) {
             ++lane.used;
             return lane.queue.next();
@@ -315,7 +313,6 @@ inline void pool_core::serve(runner& r) {
     if (const auto time = now(); pace_.due(time)) {
         pace_.observe(time, ended());
         tasks_per_second_.store(pace_.per_second(), std::memory_order_relaxed);
-        timings_.tasks_per_second.store(pace_.per_second(), std::memory_order_relaxed);
     }
     publish_hunger();
     if (!node) {
@@ -535,15 +532,11 @@ inline void pool_core::end_job(job_record& job, errc why) {
             });
 }
 
-inline void job_record::end_of_time::due(time_point) {
-    job->core_.end_job(*job, errc::expired);
-}
+inline void job_record::end_of_time::due(time_point) { job->core_.end_job(*job, errc::expired); }
 
 // ---- time ----
 
-inline void pool_core::plan(agenda_item& item, clock::time_point when) {
-    agenda_.plan(item, when);
-}
+inline void pool_core::plan(agenda_item& item, clock::time_point when) { agenda_.plan(item, when); }
 
 /// One alarm, for the earliest item.
 inline void pool_core::set_alarm() {

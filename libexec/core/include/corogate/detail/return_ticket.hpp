@@ -9,9 +9,8 @@ class pool_core;
 
 /// The way back of a task that waits for work on its own pool and has lent its permit meanwhile:
 /// it goes on when it owns one again.
-class return_ticket
-    : public boost::intrusive::list_base_hook<
-          boost::intrusive::link_mode<boost::intrusive::normal_link>> {
+class return_ticket : public boost::intrusive::list_base_hook<
+                          boost::intrusive::link_mode<boost::intrusive::normal_link>> {
 public:
     explicit return_ticket(runner& waits) noexcept
         : parent(&waits) {}

@@ -3,7 +3,6 @@
 #include <atomic>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/strand.hpp>
 #include <chrono>
 #include <corogate/detail/job_record.hpp>
 #include <corogate/detail/pool_executor.hpp>
@@ -22,14 +21,12 @@ class return_ticket;
 /// It runs on a strand of its own: a cancellation emitted there cannot race with the task it is
 /// meant for, and what the task starts in parallel with itself stays serialised.
 struct alignas(64) runner {
-    using strand_type = boost::asio::strand<pool_executor>;
-
     runner(pool_core& owner, const pool_executor& pool)
         : core(owner)
-        , strand(pool.of(*this)) {}
+        , strand(boost::intrusive_ptr<executor_target>(new executor_target(pool, *this))) {}
     runner(const runner&) = delete;
     runner& operator=(const runner&) = delete;
-    ~runner() { strand.get_inner_executor().forget_runner(); }
+    ~runner() { strand.forget_runner(); }
 
     /// What lies in the letter box between the runner and the control strand.
     enum class letter : std::uint8_t {
@@ -39,7 +36,7 @@ struct alignas(64) runner {
     };
 
     pool_core& core;
-    strand_type strand;
+    const pool_executor strand; // of its own
     boost::asio::cancellation_signal signal;
 
     std::atomic<letter> box{letter::none};

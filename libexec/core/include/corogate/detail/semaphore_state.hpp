@@ -2,224 +2,413 @@
 
 #include <atomic>
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/bind_allocator.hpp>
-#include <boost/asio/dispatch.hpp>
-#include <boost/asio/strand.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/intrusive/list.hpp>
 #include <boost/smart_ptr/intrusive_ptr.hpp>
-#include <boost/smart_ptr/intrusive_ref_counter.hpp>
 #include <boost/system/error_code.hpp>
-#include <corogate/detail/inline_when_free.hpp>
+#include <chrono>
+#include <corogate/detail/inbox.hpp>
+#include <corogate/detail/permit_queue.hpp>
+#include <corogate/detail/permit_word.hpp>
+#include <corogate/detail/wait_node.hpp>
+#include <corogate/environment.hpp>
 #include <corogate/errc.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
-#include <new>
 #include <utility>
 
 namespace corogate::detail {
 
-class permit_access;
-class semaphore_state;
-
-/// Someone who waits for a permit. Shared by the list and the submitter's cancellation slot.
-class permit_waiter
-    : public boost::intrusive::list_base_hook<
-          boost::intrusive::link_mode<boost::intrusive::normal_link>>,
-      public boost::intrusive_ref_counter<permit_waiter, boost::thread_safe_counter> {
-public:
-    permit_waiter() = default;
-    permit_waiter(const permit_waiter&) = delete;
-    permit_waiter& operator=(const permit_waiter&) = delete;
-    virtual ~permit_waiter() = default;
-
-    /// Completes by post, with a permit of `from` or with an error. Once.
-    virtual void granted(std::shared_ptr<semaphore_state> from) = 0;
-    virtual void refused(boost::system::error_code why) = 0;
-
-    // Strand only.
-    bool listed = false;
-    bool cancelled = false; // before it was listed
-};
-
-using permit_waiter_ptr = boost::intrusive_ptr<permit_waiter>;
-
 /// What a semaphore and its permits share.
 ///
-/// The count and the flag "somebody waits" are one atomic word: without waiters, acquire and
-/// release are one compare-and-swap and one addition. Waiters are confined to a strand; a release
-/// that sees the flag enters it. After every removal of a waiter the grant loop runs again.
-class semaphore_state : public std::enable_shared_from_this<semaphore_state> {
+/// Without waiters, acquire and release are one compare-and-swap each on `word_`. With waiters
+/// (`permit_word::slow`) everything happens on a strand of its own: whoever finds it free runs it,
+/// nobody blocks, and entering it is one atomic addition, so a release allocates nothing. After
+/// every batch of mail the grant loop runs, whatever the mail was.
+///
+/// Lifetime: `refs_` counts the semaphore, links and alarms. The permits in use keep the state
+/// alive all together, through the word, so that a permit costs no reference count: the last
+/// reference leaves `permit_word::orphan` behind, and whoever then brings back the last permit
+/// deletes. A release that must enter the strand leaves its permits counted until the strand has
+/// them, so the state lives until then.
+class semaphore_state {
 public:
-    semaphore_state(boost::asio::any_io_executor executor, std::uint32_t permits)
-        : executor_(std::move(executor))
-        , strand_(inline_when_free<boost::asio::any_io_executor>(executor_))
-        , word_(shifted(permits))
-        , permits_(permits) {}
+    using executor_type = boost::asio::any_io_executor;
+    using time_point = wait_node::time_point;
 
-    ~semaphore_state() {
-        waiters_.clear_and_dispose([](permit_waiter* w) { permit_waiter_ptr(w, false); });
-    }
+    semaphore_state(executor_type executor, std::uint32_t limit, environment* environment)
+        : executor_(std::move(executor))
+        , environment_(environment)
+        , word_(permit_word::make(limit)) {}
     semaphore_state(const semaphore_state&) = delete;
     semaphore_state& operator=(const semaphore_state&) = delete;
 
-    const boost::asio::any_io_executor& executor() const noexcept { return executor_; }
-    std::size_t permits() const noexcept { return permits_; }
+    const executor_type& executor() const noexcept { return executor_; }
+    std::size_t limit() const noexcept { return permit_word::limit(word()); }
+    std::size_t in_use() const noexcept { return permit_word::in_use(word()); }
     std::size_t available() const noexcept {
-        return static_cast<std::size_t>(word_.load(std::memory_order_acquire) >> 32);
+        const auto seen = word();
+        return permit_word::fits(seen, 0) ? permit_word::limit(seen) - permit_word::in_use(seen)
+                                          : 0;
     }
+    bool draining() const noexcept { return word() & permit_word::draining; }
     std::size_t waiting() const noexcept { return waiting_.load(std::memory_order_relaxed); }
 
-    /// False where no permit is free or somebody waits for one.
-    bool try_acquire() noexcept {
-        std::uint64_t seen = word_.load(std::memory_order_relaxed);
-        while (!(seen & waiters) && (seen >> 32) != 0)
+    time_point now() const noexcept {
+        return environment_ ? environment_->now() : environment::clock::now();
+    }
+
+    /// False where n are not free, somebody waits, or nothing is admitted.
+    bool try_acquire(std::uint32_t n) noexcept {
+        auto seen = word_.load(std::memory_order_relaxed);
+        while (!(seen & (permit_word::slow | permit_word::draining)) && permit_word::fits(seen, n))
             if (word_.compare_exchange_weak(
-                    seen, seen - shifted(1), std::memory_order_acquire, std::memory_order_relaxed
+                    seen, seen + n, std::memory_order_acquire, std::memory_order_relaxed
                 ))
                 return true;
         return false;
     }
 
-    void release() noexcept {
-        if (!(word_.fetch_add(shifted(1), std::memory_order_acq_rel) & waiters))
-            return;
-        // One grant on its way is enough: it sees every permit released before it starts.
-        if (!grant_pending_.exchange(true, std::memory_order_acq_rel))
-            boost::asio::dispatch(
-                strand_, boost::asio::bind_allocator(
-                             grant_allocator<void>(*this), grant_operation{shared_from_this()}
-                         )
-            );
-    }
-
-    void enlist(permit_waiter_ptr waiter) {
-        boost::asio::dispatch(
-            strand_,
-            [self = shared_from_this(), waiter = std::move(waiter)]() mutable {
-                if (waiter->cancelled || self->closed_) {
-                    waiter->refused(self->closed_ ? errc::stopped : errc::cancelled);
-                    return;
-                }
-                self->word_.fetch_or(waiters, std::memory_order_acq_rel);
-                waiter->listed = true;
-                self->waiting_.fetch_add(1, std::memory_order_relaxed);
-                self->waiters_.push_back(*waiter.detach());
-                self->grant();
-            }
-        );
-    }
-
-    void cancel(permit_waiter_ptr waiter) {
-        boost::asio::dispatch(strand_, [self = shared_from_this(), waiter = std::move(waiter)] {
-            if (!waiter->listed) {
-                waiter->cancelled = true;
+    void release(std::uint32_t n) noexcept {
+        auto seen = word_.load(std::memory_order_relaxed);
+        while (!(seen & permit_word::slow))
+            if (word_.compare_exchange_weak(
+                    seen, seen - n, std::memory_order_acq_rel, std::memory_order_relaxed
+                )) {
+                if ((seen & permit_word::orphan) && permit_word::in_use(seen) == n)
+                    delete this;
                 return;
             }
-            self->unlist(*waiter);
-            waiter->refused(errc::cancelled);
-            self->grant();
-        });
+        enter(n * one_release);
+    }
+
+    /// The mail is the strand's from here on. The caller has a reference.
+    void send(wait_mail& mail) noexcept {
+        inbox_.push(&mail);
+        enter(one_mail);
+    }
+
+    void resize(std::uint32_t limit) noexcept {
+        auto seen = word_.load(std::memory_order_relaxed);
+        while (!word_.compare_exchange_weak(
+            seen, permit_word::with_limit(seen, limit), std::memory_order_acq_rel,
+            std::memory_order_relaxed
+        )) {
+        }
+        if (seen & permit_word::slow)
+            enter(one_mail);
+    }
+
+    void refuse_newcomers() noexcept {
+        word_.fetch_or(permit_word::draining, std::memory_order_acq_rel);
+    }
+    void reopen() noexcept {
+        if (word_.fetch_and(~permit_word::draining, std::memory_order_acq_rel) & permit_word::slow)
+            enter(one_mail);
     }
 
     /// Nobody waits any more: those who do complete with `errc::stopped`.
-    void close() {
-        boost::asio::dispatch(strand_, [self = shared_from_this()] {
-            self->closed_ = true;
-            while (!self->waiters_.empty())
-                self->unlist(self->waiters_.front())->refused(errc::stopped);
-            self->grant();
-        });
+    void close() noexcept { send(close_mail_); }
+
+    void ring() noexcept {
+        rung_.store(true, std::memory_order_release);
+        enter(one_mail);
     }
 
+    void hold() noexcept { refs_.fetch_add(1, std::memory_order_relaxed); }
+    void drop() noexcept {
+        if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1 &&
+            permit_word::in_use(word_.fetch_or(permit_word::orphan, std::memory_order_acq_rel)) ==
+                0)
+            delete this;
+    }
+    friend void intrusive_ptr_add_ref(semaphore_state* state) noexcept { state->hold(); }
+    friend void intrusive_ptr_release(semaphore_state* state) noexcept { state->drop(); }
+
+    /// Waiters touched so far. While nothing goes on, for tests.
+    std::uint64_t steps() const noexcept { return queue_.steps(); }
+
 private:
-    static constexpr std::uint64_t waiters = 1;
-    static constexpr std::uint64_t shifted(std::uint64_t n) noexcept { return n << 32; }
+    using pointer = boost::intrusive_ptr<semaphore_state>;
+    using watchers = boost::intrusive::list<wait_node, boost::intrusive::constant_time_size<false>>;
 
-    struct grant_operation {
-        std::shared_ptr<semaphore_state> state;
-        void operator()() const {
-            // Read-modify-write: pairs with the exchange of a releaser that left its permit to us.
-            state->grant_pending_.exchange(false, std::memory_order_acq_rel);
-            state->grant();
-        }
-    };
+    // What is on its way to the strand: released permits in the low bits, mail above.
+    static constexpr std::uint64_t one_release = 1;
+    static constexpr std::uint64_t one_mail = std::uint64_t(1) << 32;
+    static constexpr std::uint32_t releases(std::uint64_t work) noexcept {
+        return static_cast<std::uint32_t>(work);
+    }
 
-    /// Room for the one grant operation that can be pending, so that entering the strand allocates
-    /// nothing.
-    template <typename T>
-    class grant_allocator {
+    /// Rings by Asio's timer. `wait_node::never` calls it off.
+    class timer_alarm final : public environment::alarm {
     public:
-        using value_type = T;
-        explicit grant_allocator(semaphore_state& state) noexcept
-            : state_(&state) {}
-        template <typename U>
-        grant_allocator(const grant_allocator<U>& other) noexcept
-            : state_(other.state_) {}
-        T* allocate(std::size_t n) {
-            if (n * sizeof(T) > sizeof(state_->grant_storage_) || state_->grant_storage_used_)
-                return static_cast<T*>(::operator new(n * sizeof(T)));
-            state_->grant_storage_used_ = true;
-            return reinterpret_cast<T*>(state_->grant_storage_);
-        }
-        void deallocate(T* p, std::size_t) noexcept {
-            if (reinterpret_cast<std::byte*>(p) == state_->grant_storage_)
-                state_->grant_storage_used_ = false;
-            else
-                ::operator delete(p);
-        }
-        template <typename U>
-        bool operator==(const grant_allocator<U>& other) const noexcept {
-            return state_ == other.state_;
+        explicit timer_alarm(semaphore_state& state)
+            : state_(state)
+            , timer_(state.executor_) {}
+        void set(time_point when) override {
+            timer_.expires_at(when); // cancels what waits
+            if (when != wait_node::never)
+                timer_.async_wait([state = pointer(&state_)](boost::system::error_code ec) {
+                    if (!ec)
+                        state->ring();
+                });
         }
 
     private:
-        template <typename U>
-        friend class grant_allocator;
-        semaphore_state* state_;
+        semaphore_state& state_;
+        boost::asio::steady_timer timer_;
     };
 
-    void grant() {
-        while (!waiters_.empty() && take_for_waiter()) {
-            const auto waiter = unlist(waiters_.front());
-            waiter->granted(shared_from_this());
-        }
-        if (waiters_.empty())
-            word_.fetch_and(~waiters, std::memory_order_acq_rel);
+    ~semaphore_state() = default;
+
+    std::uint64_t word() const noexcept { return word_.load(std::memory_order_acquire); }
+
+    /// Whoever brings the first work runs the strand. Without a reference, only what is added keeps
+    /// the state alive.
+    void enter(std::uint64_t work) noexcept {
+        if (work_.fetch_add(work, std::memory_order_acq_rel) == 0)
+            run();
     }
 
-    bool take_for_waiter() noexcept {
-        std::uint64_t seen = word_.load(std::memory_order_relaxed);
-        while ((seen >> 32) != 0)
+    void run() noexcept {
+        // Released permits are still counted: nobody can have deleted, and now nobody will.
+        if (refs_.fetch_add(1, std::memory_order_acq_rel) == 0)
+            word_.fetch_and(~permit_word::orphan, std::memory_order_acq_rel);
+        auto seen = work_.load(std::memory_order_acquire);
+        for (;;) {
+            if (const auto n = releases(seen))
+                word_.fetch_sub(n, std::memory_order_acq_rel);
+            for (wait_mail* mail = inbox_.take_all(); mail;)
+                open(*std::exchange(mail, mail->next));
+            settle();
+            auto done = seen;
+            if (work_.compare_exchange_strong(
+                    done, 0, std::memory_order_acq_rel, std::memory_order_acquire
+                ))
+                break;
+            seen = work_.fetch_sub(seen, std::memory_order_acq_rel) - seen;
+        }
+        drop();
+    }
+
+    void open(wait_mail& mail) noexcept {
+        switch (mail.mail_kind) {
+        case wait_mail::kind::waiter:
+            admit(static_cast<wait_node&>(mail));
+            return;
+        case wait_mail::kind::cancellation: {
+            const boost::intrusive_ptr<wait_link> link(&static_cast<wait_link&>(mail), false);
+            if (!link->target)
+                return;
+            if (link->target->listed)
+                finish(unlist(*link->target), errc::cancelled);
+            else
+                link->cancelled = true;
+            return;
+        }
+        case wait_mail::kind::close:
+            closed_ = true;
+            return;
+        }
+    }
+
+    void admit(wait_node& waiter) noexcept {
+        if (closed_)
+            return finish(waiter, errc::stopped);
+        if (waiter.link && waiter.link->cancelled)
+            return finish(waiter, errc::cancelled);
+        if (waiter.what == wait_node::purpose::acquire) {
+            if (word() & permit_word::draining)
+                return finish(waiter, errc::draining);
+            if (doomed(waiter.amount))
+                return finish(waiter, errc::job_too_large);
+            waiting_.fetch_add(1, std::memory_order_relaxed);
+            queue_.push(waiter);
+        } else {
+            waiter.listed = true;
+            watchers_.push_back(waiter);
+        }
+        if (!slow_) {
+            slow_ = true;
+            word_.fetch_or(permit_word::slow, std::memory_order_acq_rel);
+        }
+    }
+
+    wait_node& unlist(wait_node& waiter) noexcept {
+        if (waiter.what == wait_node::purpose::acquire) {
+            queue_.remove(waiter);
+            waiting_.fetch_sub(1, std::memory_order_relaxed);
+        } else {
+            waiter.listed = false;
+            watchers_.erase(watchers_.iterator_to(waiter));
+        }
+        return waiter;
+    }
+
+    void finish(wait_node& waiter, boost::system::error_code why) noexcept {
+        if (waiter.link) {
+            waiter.link->target = nullptr;
+            waiter.link->let_go();
+            waiter.link = nullptr;
+        }
+        waiter.outcome = why;
+        waiter.post();
+    }
+
+    /// Brings everything to rest after a change.
+    void settle() noexcept {
+        const bool rang = rung_.load(std::memory_order_relaxed) &&
+                          rung_.exchange(false, std::memory_order_acq_rel);
+        if (rang)
+            armed_ = wait_node::never;
+        if (!slow_)
+            return;
+        if (closed_) {
+            while (!queue_.empty())
+                finish(unlist(queue_.front()), errc::stopped);
+            while (!watchers_.empty())
+                finish(unlist(watchers_.front()), errc::stopped);
+        }
+        refuse_doomed();
+        grant();
+        if (rang)
+            expire();
+        notify_watchers();
+        arm();
+        if (queue_.empty() && watchers_.empty()) {
+            slow_ = false;
+            word_.fetch_and(~permit_word::slow, std::memory_order_acq_rel);
+        }
+    }
+
+    /// Who wants more than there is would block the others for ever. With a limit of 0 everybody
+    /// waits for the next limit.
+    bool doomed(std::uint32_t n) const noexcept {
+        const auto limit = permit_word::limit(word());
+        return limit != 0 && n > limit;
+    }
+
+    void refuse_doomed() noexcept {
+        if (const auto limit = permit_word::limit(word()))
+            queue_.remove_heavier(limit, [&](wait_node& waiter) {
+                waiting_.fetch_sub(1, std::memory_order_relaxed);
+                finish(waiter, errc::job_too_large);
+            });
+    }
+
+    void grant() noexcept {
+        while (!queue_.empty() && take(queue_.front().amount)) {
+            auto& waiter = unlist(queue_.front());
+            waiter.granted_by = this;
+            finish(waiter, {});
+        }
+    }
+
+    bool take(std::uint32_t n) noexcept {
+        auto seen = word_.load(std::memory_order_relaxed);
+        while (permit_word::fits(seen, n))
             if (word_.compare_exchange_weak(
-                    seen, seen - shifted(1), std::memory_order_acquire, std::memory_order_relaxed
+                    seen, seen + n, std::memory_order_acq_rel, std::memory_order_relaxed
                 ))
                 return true;
         return false;
     }
 
-    /// Takes a waiter off the list; what is returned is the list's own reference.
-    permit_waiter_ptr unlist(permit_waiter& waiter) noexcept {
-        waiters_.erase(waiters_.iterator_to(waiter));
-        waiter.listed = false;
-        waiting_.fetch_sub(1, std::memory_order_relaxed);
-        return {&waiter, false};
+    void expire() noexcept {
+        if (queue_.next_deadline() == wait_node::never)
+            return;
+        const auto time = now();
+        while (auto* const waiter = queue_.pop_expired(time)) {
+            waiting_.fetch_sub(1, std::memory_order_relaxed);
+            finish(*waiter, errc::timed_out);
+        }
+        grant();
     }
 
-    boost::asio::any_io_executor executor_;
-    boost::asio::strand<inline_when_free<boost::asio::any_io_executor>> strand_;
+    void notify_watchers() noexcept {
+        for (auto at = watchers_.begin(); at != watchers_.end();) {
+            wait_node& watcher = *at++;
+            const auto seen = word();
+            if (watcher.what == wait_node::purpose::shrink) {
+                const auto in_use = permit_word::in_use(seen);
+                if (in_use <= watcher.amount || in_use <= permit_word::limit(seen))
+                    finish(unlist(watcher), {});
+            } else if (!(seen & permit_word::draining)) {
+                finish(unlist(watcher), errc::cancelled);
+            } else if (permit_word::in_use(seen) == 0 && queue_.empty()) {
+                finish(unlist(watcher), {});
+            }
+        }
+    }
+
+    /// The alarm rings at the earliest deadline, or before it.
+    void arm() noexcept {
+        const auto next = queue_.next_deadline();
+        if (next < armed_) {
+            if (!alarm_)
+                alarm_ = make_alarm();
+            armed_ = next;
+            alarm_->set(next);
+        } else if (next == wait_node::never && armed_ != wait_node::never && !environment_) {
+            armed_ = wait_node::never; // a timer is work: it would keep the context running
+            alarm_->set(wait_node::never);
+        }
+    }
+
+    std::unique_ptr<environment::alarm> make_alarm() {
+        if (!environment_)
+            return std::make_unique<timer_alarm>(*this);
+        // The destructor of the alarm waits for a ring, so a ring must not be who destroys it.
+        return environment_->make_alarm([this] {
+            auto seen = refs_.load(std::memory_order_relaxed);
+            do {
+                if (seen == 0)
+                    return;
+            } while (!refs_.compare_exchange_weak(seen, seen + 1, std::memory_order_acq_rel));
+            boost::asio::post(executor_, [state = pointer(this, false)] { state->ring(); });
+        });
+    }
+
+    const executor_type executor_;
+    environment* const environment_;
     std::atomic<std::uint64_t> word_;
-    const std::uint32_t permits_;
-    std::atomic<bool> grant_pending_{false};
+    std::atomic<std::uint64_t> work_{0};
+    std::atomic<std::uint32_t> refs_{1};
+    std::atomic<bool> rung_{false};
     std::atomic<std::size_t> waiting_{0};
+    inbox<wait_mail> inbox_;
+    wait_mail close_mail_{wait_mail::kind::close};
 
     // Strand only.
-    boost::intrusive::list<permit_waiter, boost::intrusive::constant_time_size<false>> waiters_;
+    permit_queue queue_;
+    watchers watchers_;
+    bool slow_ = false; // the flag of the word
     bool closed_ = false;
-
-    // Whoever set grant_pending_.
-    alignas(std::max_align_t) std::byte grant_storage_[192];
-    bool grant_storage_used_ = false;
+    time_point armed_ = wait_node::never;
+    std::unique_ptr<environment::alarm> alarm_;
 };
+
+inline wait_link::wait_link(semaphore_state& state, wait_node& node) noexcept
+    : wait_mail(kind::cancellation)
+    , target(&node)
+    , state_(&state) {
+    state.hold();
+}
+
+inline void wait_link::cancel() noexcept {
+    if (auto* const state = state_.exchange(nullptr, std::memory_order_acq_rel)) {
+        intrusive_ptr_add_ref(this); // the mail's
+        state->send(*this);
+        state->drop();
+    }
+}
+
+inline void wait_link::let_go() noexcept {
+    if (auto* const state = state_.exchange(nullptr, std::memory_order_acq_rel))
+        state->drop();
+}
 
 } // namespace corogate::detail

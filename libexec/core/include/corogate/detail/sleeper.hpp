@@ -44,7 +44,9 @@ template <typename Handler>
 class sleeper_for final : public sleeper {
 public:
     sleeper_for(Handler handler, pool_core& core)
-        : completion_(std::in_place, std::move(handler), core.executor(), &core.completions_pending()) {}
+        : completion_(
+              std::in_place, std::move(handler), core.executor(), &core.completions_pending()
+          ) {}
 
     void complete(boost::system::error_code ec) override {
         auto completion = std::move(*completion_);

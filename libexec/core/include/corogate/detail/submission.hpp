@@ -166,9 +166,7 @@ public:
                 cancel_through(slot, core_, link);
             }
             if (waits)
-                waiter = std::make_unique<waiting_task>(
-                    link, path.who ? *path.who : job_options()
-                );
+                waiter = std::make_unique<waiting_task>(link, path.who ? *path.who : job_options());
             job_record_ptr job;
             if (path.recorded())
                 job = make_record(*core_, path, 0, sink_type::waited_for);
@@ -206,8 +204,7 @@ private:
         using ticket_type = ticket_for<std::decay_t<Handler>, T>;
         using sink_type = ticket_sink<std::decay_t<Handler>, T>;
         const auto slot = asio::get_associated_cancellation_slot(handler);
-        auto ticket =
-            std::make_unique<ticket_type>(parent, std::forward<Handler>(handler), *core_);
+        auto ticket = std::make_unique<ticket_type>(parent, std::forward<Handler>(handler), *core_);
         auto answer = [&](std::exception_ptr why) {
             outcome<T> end;
             end.error = std::move(why);
@@ -233,8 +230,8 @@ private:
             node.reset(typed_task<callable_t<F>, sink_type>::make(
                 std::forward<F>(task), sink_type{ticket.get()}
             ));
-            node->job = path.recorded() ? make_record(*core_, path, 0, true, above)
-                                        : job_record_ptr(above);
+            node->job =
+                path.recorded() ? make_record(*core_, path, 0, true, above) : job_record_ptr(above);
             node->nested = path.lane == nullptr;
             if (slot.is_connected()) {
                 node->link.reset(new cancel_link);
@@ -274,8 +271,9 @@ private:
     template <typename T, typename Sink>
     void spill(Sink&& sink, const submission_path& path) const {
         asio::post(
-            core_->executor(), [core = core_, sink = std::forward<Sink>(sink),
-                                who = path.who ? *path.who : job_options()]() mutable {
+            core_->executor(),
+            [core = core_, sink = std::forward<Sink>(sink),
+             who = path.who ? *path.who : job_options()]() mutable {
                 bool stored = false;
                 try {
                     stored = core->options().on_spill()(who);
@@ -370,9 +368,9 @@ public:
         if (waiter->who.deadline() == std::chrono::nanoseconds::zero())
             no = errc::expired;
         else if (parent) // a task's own work is not refused for want of room
-            no = n > core_->options().children()  ? std::optional(errc::job_too_large)
-                 : !core_->force(n)               ? std::optional(errc::stopped)
-                                                  : std::nullopt;
+            no = n > core_->options().children() ? std::optional(errc::job_too_large)
+                 : !core_->force(n)              ? std::optional(errc::stopped)
+                                                 : std::nullopt;
         else
             no = reserve_places(*core_, path.lane, n);
         if (!no) {
@@ -421,9 +419,9 @@ private:
 template <typename Handler, bool Reports>
 class life_waiter_for final : public life_waiter {
 public:
-    life_waiter_for(kind of, Handler handler, pool_core& core)
+    life_waiter_for(kind of, Handler handler, pool_core& pool)
         : life_waiter(of)
-        , completion_(std::move(handler), core.executor(), &core.completions_pending()) {}
+        , completion_(std::move(handler), pool.executor(), &pool.completions_pending()) {}
 
     void complete(boost::system::error_code ec, const drain_report& report) override {
         if constexpr (Reports)

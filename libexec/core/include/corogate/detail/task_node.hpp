@@ -33,8 +33,11 @@ public:
 
     /// Runs a plain task; the outcome is kept inside.
     virtual void run_plain() noexcept = 0;
-    /// The coroutine of a coroutine task; the outcome is kept inside, nothing is thrown.
+    /// The coroutine of a coroutine task. A result is kept inside; what making or awaiting it
+    /// throws is for `fail`.
     virtual boost::asio::awaitable<void> run_coroutine() = 0;
+    /// A coroutine task has ended with this exception.
+    virtual void fail(std::exception_ptr why) noexcept = 0;
     /// The exception the task ended with, or null. After the run.
     virtual std::exception_ptr error() const noexcept = 0;
     virtual bool failed() const noexcept = 0;

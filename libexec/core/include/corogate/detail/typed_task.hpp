@@ -124,8 +124,8 @@ private:
 template <typename Handler, typename T>
 class ticket_for final : public return_ticket {
 public:
-    ticket_for(runner& parent, Handler handler, pool_core& core)
-        : return_ticket(parent)
+    ticket_for(runner& waits, Handler handler, pool_core& core)
+        : return_ticket(waits)
         , sink_(std::move(handler), core) {}
 
     void keep(outcome<T>&& end) noexcept { end_ = std::move(end); }
@@ -192,18 +192,15 @@ public:
     }
 
     asio::awaitable<void> run_coroutine() override {
-        if constexpr (traits::coroutine) {
-            try {
-                if constexpr (std::is_void_v<result>)
-                    co_await start();
-                else
-                    end_.value.emplace(co_await start());
-            } catch (...) {
-                end_.error = std::current_exception();
-            }
-        }
-        co_return;
+        if constexpr (!traits::coroutine)
+            return {};
+        else if constexpr (std::is_void_v<result>)
+            return start(); // no frame between the runner's and the task's own
+        else
+            return run_for_result();
     }
+
+    void fail(std::exception_ptr why) noexcept override { end_.error = std::move(why); }
 
     bool failed() const noexcept override { return end_.error != nullptr; }
     std::exception_ptr error() const noexcept override { return end_.error; }
@@ -229,8 +226,9 @@ public:
     }
 
 private:
-    using allocator = typename std::allocator_traits<
-        decltype(std::declval<const Sink&>().get_allocator())>::template rebind_alloc<typed_task>;
+    using allocator =
+        typename std::allocator_traits<decltype(std::declval<const Sink&>().get_allocator()
+        )>::template rebind_alloc<typed_task>;
     using memory_traits = std::allocator_traits<allocator>;
 
     template <typename G>
@@ -239,6 +237,12 @@ private:
         , callable_(untaken<std::remove_cvref_t<G>>::get(std::forward<G>(callable)))
         , sink_(std::move(sink)) {}
     ~typed_task() = default;
+
+    asio::awaitable<void> run_for_result()
+        requires(traits::coroutine && !std::is_void_v<result>)
+    {
+        end_.value.emplace(co_await start());
+    }
 
     asio::awaitable<result> start()
         requires(traits::coroutine)
