@@ -21,6 +21,7 @@ using namespace std::chrono_literals;
 using boost::system::system_error;
 using corogate::errc;
 using corogate::pool_options;
+using corogate::take;
 using corogate::task_group;
 using corogate::task_group_options;
 using test::check_books;
@@ -604,6 +605,55 @@ BOOST_AUTO_TEST_CASE(a_join_takes_every_token) {
     group.async_join(asio::detached);
     outside.run();
     BOOST_TEST(joins == 2);
+}
+
+BOOST_AUTO_TEST_CASE(with_group_joins_also_where_the_body_throws_or_is_cancelled) {
+    corogate::task_pool pool(pool_options{}.threads(2).limit(4));
+    turnstile gate;
+    turnstile end;
+    std::atomic<int> ended{0};
+    asio::cancellation_signal signal;
+    const auto run = [&](bool throws, auto token) {
+        auto parent = [&, throws]() -> asio::awaitable<void> {
+            const std::string here_until_they_end(100, 'x');
+            auto body = [&](task_group& group) -> asio::awaitable<void> {
+                for (int i = 0; i < 3; ++i)
+                    group.spawn([&]() -> asio::awaitable<void> {
+                        try {
+                            co_await forever();
+                        } catch (...) {
+                        }
+                        co_await asio::this_coro::reset_cancellation_state();
+                        co_await end.pass();
+                        ended += int(here_until_they_end.size());
+                    });
+                co_await gate.pass();
+                if (throws)
+                    throw std::runtime_error("body");
+                co_await forever();
+            };
+            const corogate::task_context here = co_await corogate::this_task();
+            co_await corogate::with_group(here, take(body));
+        };
+        return pool.async_submit(parent, token);
+    };
+    auto thrown = run(true, asio::use_future);
+    gate.await_arrivals(1);
+    while (pool.stats().running < 4)
+        std::this_thread::yield();
+    gate.open();
+    end.await_arrivals(3);
+    BOOST_TEST((thrown.wait_for(0s) == std::future_status::timeout));
+    end.open();
+    BOOST_CHECK_THROW(thrown.get(), std::runtime_error);
+    BOOST_TEST(ended == 300);
+    auto cancelled = run(false, asio::bind_cancellation_slot(signal.slot(), asio::use_future));
+    while (pool.stats().running < 4)
+        std::this_thread::yield();
+    signal.emit(asio::cancellation_type::terminal);
+    BOOST_CHECK_THROW(cancelled.get(), system_error);
+    BOOST_TEST(ended == 600);
+    check_books(quiet(pool));
 }
 
 BOOST_AUTO_TEST_CASE(many_threads_and_the_tasks_themselves_spawn_into_one_group) {

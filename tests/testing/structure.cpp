@@ -101,7 +101,9 @@ BOOST_AUTO_TEST_CASE(F7_the_earliest_error_is_the_joins_whatever_the_order_and_t
                     co_return i;
                 }
             };
-            BOOST_REQUIRE_EQUAL(env.run(test), limit == 8 ? 7 : 2);
+            // At limit 2 tasks 2 and 3 fail in the same moment.
+            const int first = env.run(test);
+            BOOST_REQUIRE(limit == 8 ? first == 7 : first == 2 || (limit == 2 && first == 3));
             env.run();
             BOOST_REQUIRE_EQUAL(pool.stats().waiting + pool.stats().running, 0u);
         });
@@ -164,12 +166,14 @@ BOOST_AUTO_TEST_CASE(a_cancellation_at_any_step_ends_everything_and_completes_on
                 co_await env.async_wait(std::chrono::milliseconds(i), use_awaitable);
             };
             co_await corogate::async_for_each(
-                pool, std::views::iota(0, 6), 3, take(visit), use_awaitable
+                pool, std::views::iota(0, 6), 3, visit, use_awaitable
             );
-            task_group group(pool, task_group_options{}.limit(3));
-            for (int i = 0; i < 8; ++i)
-                group.spawn([&visit, i] { return visit(i); });
-            co_await group.async_join(use_awaitable);
+            auto body = [&visit](task_group& group) -> asio::awaitable<void> {
+                for (int i = 0; i < 8; ++i)
+                    group.spawn([&visit, i] { return visit(i); });
+                co_return;
+            };
+            co_await corogate::with_group(pool, take(body), task_group_options{}.limit(3));
         };
         pool.async_submit(
             parent, asio::bind_cancellation_slot(

@@ -1,6 +1,10 @@
 #pragma once
 
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/async_result.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <corogate/detail/group_crew.hpp>
 #include <corogate/job_options.hpp>
 #include <corogate/task_pool.hpp>
@@ -10,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <stdexcept>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -151,5 +156,61 @@ private:
 
     std::shared_ptr<detail::group_crew> crew_;
 };
+
+/// Runs `body(group)`, a coroutine, and joins the group in any case: what the tasks refer to in the
+/// awaiting coroutine is there until they have ended.
+///
+///     auto body = [&](corogate::task_group& group) -> asio::awaitable<void> {
+///         for (const form& f : forms)
+///             group.spawn([&f] { return check(f); });
+///         co_await audit(forms); // may throw
+///     };
+///     co_await corogate::with_group(here, corogate::take(body));
+///
+/// `where`: a task_pool or a task_context. Where the body throws, or the awaiting coroutine is
+/// cancelled, the group is cancelled first. The result is the body's exception, or else that of the
+/// join.
+template <typename Where, typename Body>
+auto with_group(Where& where, Body&& body, const task_group_options& options = {});
+
+// ------------------------------------------------------------------------------------------------
+
+namespace detail {
+
+template <typename Body>
+boost::asio::awaitable<void> run_with_group(std::unique_ptr<task_group> group, Body body) {
+    std::exception_ptr failed;
+    try {
+        co_await body(*group);
+    } catch (...) {
+        failed = std::current_exception();
+    }
+    // A cancelled coroutine waits for its tasks too.
+    const bool throws = co_await boost::asio::this_coro::throw_if_cancelled();
+    co_await boost::asio::this_coro::throw_if_cancelled(false);
+    const auto state = co_await boost::asio::this_coro::cancellation_state;
+    if (failed || state.cancelled() != boost::asio::cancellation_type::none)
+        group->cancel();
+    const auto [error] =
+        co_await group->async_join(boost::asio::as_tuple(boost::asio::use_awaitable));
+    co_await boost::asio::this_coro::throw_if_cancelled(throws);
+    if (failed)
+        std::rethrow_exception(failed);
+    if (error)
+        std::rethrow_exception(error);
+}
+
+} // namespace detail
+
+template <typename Where, typename Body>
+auto with_group(Where& where, Body&& body, const task_group_options& options) {
+    using body_type = detail::callable_t<Body>;
+    using result = boost::asio::awaitable<void>;
+    COROGATE_REQUIRE_NAMED_CLOSURE(Body, result);
+    return detail::run_with_group<body_type>(
+        std::make_unique<task_group>(where, options),
+        detail::untaken<std::remove_cvref_t<Body>>::get(std::forward<Body>(body))
+    );
+}
 
 } // namespace corogate
