@@ -74,13 +74,13 @@ public:
             value_.template emplace<Index::value>();
     }
     template <typename Answer>
-    void tell(Answer& answer, pool_core& core, bool lent, std::exception_ptr error) noexcept {
+    void tell(Answer& to, pool_core& core, bool lent, std::exception_ptr error) noexcept {
         if (winner_)
             error = nullptr;
         if constexpr (std::is_void_v<T>)
-            answer.tell(core, lent, std::move(error), winner_.value_or(0));
+            to.tell(core, lent, std::move(error), winner_.value_or(0));
         else
-            answer.tell(core, lent, std::move(error), winner_.value_or(0), std::move(value_));
+            to.tell(core, lent, std::move(error), winner_.value_or(0), std::move(value_));
     }
 
 private:

@@ -67,7 +67,7 @@ public:
         results_[index] = std::move(*end.value);
     }
     template <typename Answer>
-    void tell(Answer& answer, pool_core& core, bool lent, std::exception_ptr error) noexcept {
+    void tell(Answer& to, pool_core& core, bool lent, std::exception_ptr error) noexcept {
         std::vector<R> all;
         if (!error) {
             try {
@@ -80,7 +80,7 @@ public:
             }
         }
         results_.reset();
-        answer.tell(core, lent, std::move(error), std::move(all));
+        to.tell(core, lent, std::move(error), std::move(all));
     }
 
 private:
@@ -107,9 +107,9 @@ public:
             std::get<Index::value>(results_) = std::move(*end.value);
     }
     template <typename Answer>
-    void tell(Answer& answer, pool_core& core, bool lent, std::exception_ptr error) noexcept {
+    void tell(Answer& to, pool_core& core, bool lent, std::exception_ptr error) noexcept {
         auto all = error ? result() : std::move(results_);
-        answer.tell(core, lent, std::move(error), std::move(all));
+        to.tell(core, lent, std::move(error), std::move(all));
     }
 
 private:

@@ -16,8 +16,8 @@ namespace corogate::detail {
 template <typename Handler, typename... Results>
 class answer_ticket final : public return_ticket {
 public:
-    answer_ticket(runner& parent, Handler handler, pool_core& core)
-        : return_ticket(parent)
+    answer_ticket(runner& waits, Handler handler, pool_core& core)
+        : return_ticket(waits)
         , completion_(std::move(handler), core.executor(), &core.completions_pending()) {}
 
     void keep(std::exception_ptr error, Results... results) noexcept {

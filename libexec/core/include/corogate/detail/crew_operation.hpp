@@ -22,9 +22,9 @@ public:
     void begin(runner* parent, return_ticket* ticket);
     /// Cancels through the slot for as long as the crew lives.
     template <typename Slot>
-    void listen(Slot slot) {
-        if (slot.is_connected())
-            slot.assign([weak = weak_from_this()](asio::cancellation_type type) {
+    void listen(Slot to) {
+        if (to.is_connected())
+            to.assign([weak = weak_from_this()](asio::cancellation_type type) {
                 if (type == asio::cancellation_type::none)
                     return;
                 if (const auto alive = weak.lock())

@@ -203,8 +203,8 @@ struct keep_nothing {
     using answer = crew_answer<Handler, pool_executor>;
     void prepare(std::size_t) noexcept {}
     template <typename Answer>
-    void tell(Answer& answer, pool_core& core, bool lent, std::exception_ptr error) noexcept {
-        answer.tell(core, lent, std::move(error));
+    void tell(Answer& to, pool_core& core, bool lent, std::exception_ptr error) noexcept {
+        to.tell(core, lent, std::move(error));
     }
 };
 
