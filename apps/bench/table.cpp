@@ -114,6 +114,7 @@ const std::vector<benchmark>& all_benchmarks() {
           {"go: ants", "go", "empty-ants batch=4096"},
           {"go: pond Go", "go", "empty-pond-go batch=4096"}},
          {{"empty coroutine task, batches", "corogate: coroutine", "cpu_ns", 1.0, "asio: post", ""},
+          {"job of 24, batches", "corogate: jobs of 24, joined", "cpu_ns", 1.0, "asio: post", ""},
           {"plain callable, batches", "corogate: plain callable", "cpu_ns", 0.9, "asio: post", ""}}
         },
         {"refusal",
@@ -187,7 +188,7 @@ const std::vector<benchmark>& all_benchmarks() {
          },
          true},
         {"tenants",
-         "the same with n tenants",
+         "one task while 100 000 others of n tenants wait, one thread",
          {"cpu_ns", "wall_ns", "peak_mib"},
          {{"1 tenant", "tasks", "tenants tenants=1"},
           {"100 000 tenants", "tasks", "tenants tenants=100000"}},

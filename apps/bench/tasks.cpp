@@ -11,7 +11,13 @@
 #include <corogate/task_pool.hpp>
 #include <functional>
 #include <future>
-#include <thread>
+#include <string>
+#include <vector>
+
+#if __has_include(<corogate/job_options.hpp>) // the pool knows tenants
+#include <corogate/job_options.hpp>
+#define COROGATE_BENCH_TENANTS
+#endif
 
 #include "measure.hpp"
 
@@ -194,9 +200,62 @@ void depth(const arguments& given) {
     all.watch.report_per(tasks);
 }
 
-/// The same as tenants grow. To switch it on: give the chains' submissions a tenant each and print
-/// what `depth` prints.
+#ifdef COROGATE_BENCH_TENANTS
+/// The same, chain i being tenant i modulo n's: as many tasks wait however many tenants there are.
+void tenants(const arguments& given) {
+    const auto many = given.number("tenants", 1);
+    const auto waiting = given.number("waiting", 100'000);
+    const auto tasks = given.number("tasks", 1'000'000);
+    struct {
+        corogate::task_pool pool;
+        std::vector<corogate::job_options> who;
+        std::size_t left;
+        std::size_t waiting;
+        bench::stopwatch watch;
+        std::promise<void> over;
+
+        asio::awaitable<void> link(std::size_t chain) {
+            if (left > 0 && --left == 0)
+                watch.stop();
+            if (left > 0)
+                submit_link(chain);
+            else if (--waiting == 0)
+                over.set_value();
+            co_return;
+        }
+        void submit_link(std::size_t chain) {
+            auto next = [this, chain] { return link(chain); };
+            if (!pool.try_submit(next, who[chain % who.size()]))
+                throw std::logic_error("the queue has a place for each chain, yet it is full");
+        }
+    } all{
+        corogate::task_pool(
+            corogate::pool_options{}.threads(1).limit(1).queue_tasks(waiting + 8).tenants(many + 1)
+        ), // and the unnamed one
+        std::vector<corogate::job_options>(many),
+        tasks,
+        waiting,
+        {},
+        {}
+    };
+    for (std::size_t i = 0; i < many; ++i)
+        all.who[i].tenant("site-" + std::to_string(i));
+    std::promise<void> begin;
+    auto begun = begin.get_future();
+    auto gate = [&] {
+        begun.wait();
+        all.watch.start();
+    };
+    (void)all.pool.try_submit(gate);
+    for (std::size_t i = 0; i < waiting; ++i)
+        all.submit_link(i);
+    begin.set_value();
+    all.over.get_future().wait();
+    all.watch.report_per(tasks);
+}
+#else
 void tenants(const arguments&) { bench::unmeasured("not there yet: the pool knows no tenants"); }
+#endif
 
 // ---- refusals ----
 

@@ -232,17 +232,19 @@ BOOST_AUTO_TEST_CASE(a_tenant_whose_tasks_cost_twice_as_much_gets_half_as_many_o
 
 BOOST_AUTO_TEST_CASE(debt_outlives_an_empty_moment_of_its_tenant_but_not_of_its_class) {
     bench b;
+    b.push("a", "a", 1);
     b.push("other", "o", 1000);
+    BOOST_TEST(b.serve() == "a");
+    b.queue.correct(b.of("a"), priority_class::normal, 200); // a has nothing waiting now
     b.push("a", "a", 24);
-    b.queue.correct(b.of("a"), priority_class::normal, 200);
-    b.serve_all(96 + 32 * 8 - 1);
-    BOOST_TEST(b.serve_all(1) == "o"); // 200 - 24 of debt is paid by six turns and more
+    int before = 0;
+    while (b.serve() == "o")
+        ++before;
+    BOOST_TEST(before >= 6 * 32); // the turns that pay for 200
+    BOOST_TEST(before <= 7 * 32 + 96);
     b.serve_all();
+    b.queue.correct(b.of("a"), priority_class::normal, 200); // the class is empty: nobody pays
     b.push("a", "a", 24);
-    b.push("other", "o", 24);
-    b.queue.correct(b.of("a"), priority_class::normal, 1e9);
-    BOOST_TEST(b.serve_all() == "o a");
-    b.push("a", "a", 24); // the class was empty: a clean slate
     b.push("other", "o", 24);
     BOOST_TEST(b.serve_all() == "a o");
 }
@@ -308,10 +310,10 @@ BOOST_AUTO_TEST_CASE(an_idle_share_is_lent_and_not_saved_up) {
     for (int i = 0; i < 800; ++i)
         b.push("t", "critical", 1, priority_class::critical);
     std::map<std::string, int> got;
-    for (int i = 0; i < 900; ++i)
+    for (int i = 0; i < 450; ++i)
         ++got[b.serve()];
-    BOOST_TEST(got["background"] >= 99);
-    BOOST_TEST(got["background"] <= 101);
+    BOOST_TEST(got["background"] >= 49); // of 8 + 1
+    BOOST_TEST(got["background"] <= 51);
 }
 
 BOOST_AUTO_TEST_CASE(a_more_urgent_newcomer_is_served_within_one_task_a_class) {

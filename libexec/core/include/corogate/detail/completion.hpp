@@ -38,7 +38,8 @@ private:
 /// called, once, by post.
 ///
 /// Where it runs on the context of `Fallback` but through another executor (a strand), it takes
-/// more than one hop: `under_way` counts it, so that the context is not stopped in between.
+/// more than one hop, and on an environment nothing is first in, first out: `under_way` counts it,
+/// so that the context is not left in between.
 template <typename Handler, typename Fallback>
 class completion {
 public:
@@ -47,13 +48,13 @@ public:
     )
         : handler_(std::move(handler))
         , executor_(tracked(boost::asio::get_associated_executor(handler_, fallback)))
-        , under_way_(may_hop && under_way && on_context(fallback) ? under_way : nullptr) {}
+        , under_way_(under_way && must_count(fallback) ? under_way : nullptr) {}
 
     auto get_allocator() const noexcept { return boost::asio::get_associated_allocator(handler_); }
 
     template <typename... Args>
     void post(Args&&... args) {
-        if constexpr (may_hop) {
+        if constexpr (may_count) {
             if (under_way_) {
                 boost::asio::post(
                     executor_,
@@ -75,6 +76,14 @@ private:
         std::declval<const Handler&>(), std::declval<const Fallback&>()
     ))>;
     static constexpr bool may_hop = !std::is_same_v<associated, Fallback>;
+    static constexpr bool may_count = may_hop || requires(const Fallback& f) { f.in_order(); };
+
+    bool must_count(const Fallback& fallback) const noexcept {
+        if constexpr (requires { fallback.in_order(); })
+            if (!fallback.in_order())
+                return !may_hop || on_context(fallback);
+        return may_hop && on_context(fallback);
+    }
 
     template <typename Executor>
     static auto tracked(const Executor& executor) {

@@ -13,7 +13,7 @@ namespace corogate::detail {
 ///
 /// Layout: the upper half is the signed number of free places (negative after a shrink), the lower
 /// half are flags. Adding to the upper half never touches a flag. Any thread may reserve and
-/// release; flags are set on the control strand only.
+/// release; flags are cleared on the control strand only.
 class gate {
 public:
     enum flag : std::uint64_t { waiters = 1, draining = 2, stopped = 4, paused = 8 };

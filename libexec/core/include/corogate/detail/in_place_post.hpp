@@ -9,6 +9,7 @@
 #include <boost/asio/require.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/thread_pool.hpp>
+#include <corogate/detail/pool_executor.hpp>
 #include <cstddef>
 #include <type_traits>
 #include <utility>
@@ -129,6 +130,12 @@ private:
             : Inner(*executor.target<Inner>()) {}
     };
 
+    class bare_pool : public pool {
+    public:
+        bare_pool(const pool_executor& of) noexcept
+            : pool(of.threads()->get_executor()) {}
+    };
+
     static any_of look_through(const erased& executor) {
         if (const auto* const found = executor.target<pool>())
             return waiting_executor<pool>(*found);
@@ -140,6 +147,18 @@ private:
             return waiting_executor<strand<io>>(*found);
         if (const auto* const found = executor.target<strand<erased>>())
             return look_through(*found);
+        if (const auto* const found = executor.target<pool_executor>())
+            return look_through(*found, executor);
+        return opaque(executor);
+    }
+
+    /// The executor of a task_pool, or of one of its tasks: threads, or a strand over them.
+    static any_of look_through(const pool_executor& of_pool, const erased& executor) {
+        if (of_pool.threads())
+            return waiting_executor<pool>(of_pool.threads()->get_executor());
+        if (const auto* const of_task = of_pool.strand();
+            of_task && of_task->get_inner_executor().threads())
+            return waiting_executor<strand<pool>>(strand<pool>(strand<bare_pool>(*of_task)));
         return opaque(executor);
     }
 

@@ -63,6 +63,14 @@ public:
     /// environment always false but for a runner's.
     bool running_in_this_thread() const noexcept;
 
+    /// The threads or, for a runner's executor, the strand that work goes to; null where it is
+    /// something else.
+    asio::thread_pool* threads() const noexcept;
+    const asio::strand<pool_executor>* strand() const noexcept;
+
+    /// Whether what is posted starts in the order of the posts: on threads, not on any environment.
+    bool in_order() const noexcept;
+
     asio::execution_context& query(asio::execution::context_t) const noexcept;
     asio::execution::blocking_t query(asio::execution::blocking_t) const noexcept {
         return (bits_ & never) ? asio::execution::blocking_t(asio::execution::blocking.never)
@@ -162,6 +170,13 @@ inline bool pool_executor::running_in_this_thread() const noexcept {
         return target_->strand->running_in_this_thread();
     return target_->threads && target_->threads->get_executor().running_in_this_thread();
 }
+
+inline asio::thread_pool* pool_executor::threads() const noexcept { return target_->threads; }
+inline const asio::strand<pool_executor>* pool_executor::strand() const noexcept {
+    return target_->strand ? &*target_->strand : nullptr;
+}
+
+inline bool pool_executor::in_order() const noexcept { return !target_->foreign; }
 
 inline asio::execution_context& pool_executor::query(asio::execution::context_t) const noexcept {
     if (target_->strand)

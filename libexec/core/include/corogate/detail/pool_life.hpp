@@ -258,6 +258,7 @@ inline void pool_core::drain_expired(life_waiter&) {
 inline void
 pool_core::start_drain(std::unique_ptr<life_waiter> waiter, std::chrono::nanoseconds timeout) {
     auto shared = std::make_shared<std::unique_ptr<life_waiter>>(std::move(waiter));
+    gate_.set(gate::draining); // the strand may be busy: nobody comes in from here on
     on_strand([this, shared, timeout] {
         auto w = std::move(*shared);
         if (leaving_) {
@@ -280,11 +281,13 @@ pool_core::start_drain(std::unique_ptr<life_waiter> waiter, std::chrono::nanosec
 }
 
 inline void pool_core::stop() {
+    gate_.set(gate::stopped);
     on_strand([this] { stop_now(); });
 }
 
 inline void pool_core::start_stop(std::unique_ptr<life_waiter> waiter) {
     auto shared = std::make_shared<std::unique_ptr<life_waiter>>(std::move(waiter));
+    gate_.set(gate::stopped);
     on_strand([this, shared] {
         auto w = std::move(*shared);
         w->core = this;
