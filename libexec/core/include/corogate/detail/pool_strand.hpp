@@ -467,6 +467,7 @@ inline void pool_core::drop_later(task_list& nodes, errc why) {
 
 /// O(1): the window is small, all else is an unlink.
 inline void pool_core::cancel_waiting(cancel_link& link) {
+    const cancel_link_ptr keep(&link); // the task may be dropped, and the link with it, meanwhile
     if (link.where == cancel_link::place::window)
         put_back_window(); // where a runner was faster, the task is no longer there
     if (link.where == cancel_link::place::door) {
