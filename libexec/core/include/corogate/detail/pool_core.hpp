@@ -101,6 +101,8 @@ public:
     clock::time_point now() const noexcept { return clock_->now(); }
 
     std::optional<errc> reserve(std::size_t n) noexcept { return gate_.reserve(n); }
+    /// Limit and queue together.
+    std::size_t capacity() const noexcept { return gate_.capacity(); }
     /// Places for children of a task that runs.
     bool force(std::size_t n) noexcept { return gate_.force(n); }
     void count_refused(std::size_t n) noexcept { refused_.fetch_add(n, std::memory_order_relaxed); }
@@ -158,6 +160,7 @@ public:
     void waits_no_more() noexcept { at_door_.fetch_sub(1, std::memory_order_relaxed); }
     void wait_at_door(std::unique_ptr<admission_waiter> waiter);
 
+    /// Takes a waiting task back, asks one that runs. Type `none`: leaves one that runs alone.
     void cancel(cancel_link_ptr link, asio::cancellation_type type);
 
     /// A plain callable that ran on its caller's thread.

@@ -149,6 +149,8 @@ inline void pool_core::cancel(cancel_link_ptr link, asio::cancellation_type type
         pump();
         cancel_waiting(*link);
         pump();
+        if (type == asio::cancellation_type::none)
+            return;
         if (runner* r = link->running.load(std::memory_order_seq_cst))
             asio::post(r->strand, [r, link, type] {
                 if (r->current == link.get())
