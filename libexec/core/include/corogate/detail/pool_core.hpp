@@ -214,7 +214,7 @@ public:
     bool draining() const noexcept { return gate_.has(gate::draining); }
     /// `blocking` belongs to this pool: a drain waits for its tasks too.
     void accompany(pool_core& blocking);
-    void belong_to(pool_core& principal) noexcept { principal_ = &principal; } // before use
+    void belong_to(pool_core& principal);
 
     /// A lane lives as long as the pool.
     lane_state& add_lane(std::unique_ptr<lane_state> lane);

@@ -160,6 +160,11 @@ inline void pool_core::accompany(pool_core& blocking) {
     pass_strand();
 }
 
+inline void pool_core::belong_to(pool_core& principal) {
+    on_strand([this, &principal] { principal_ = &principal; }); // the watchdog may be at work
+    pass_strand();
+}
+
 inline lane_state& pool_core::add_lane(std::unique_ptr<lane_state> lane) {
     lane_state& made = *lane;
     auto shared = std::make_shared<std::unique_ptr<lane_state>>(std::move(lane));
