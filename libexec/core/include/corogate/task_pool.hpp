@@ -477,19 +477,19 @@ inline pool_stats task_pool::blocking_stats() const {
     return blocking_ ? blocking_->stats() : pool_stats();
 }
 
-/// Blocking calls first: tasks may wait for them, and their completions run on the pool.
+/// Blocking calls end first: tasks may wait for them, and their completions run on the pool. Their
+/// threads go last: until the last task has ended it may ask for one more.
 inline task_pool::~task_pool() {
-    core_->stop();
-    const auto made = [this] {
+    const auto blocking = [this] {
         const std::lock_guard lock(blocking_mutex_);
         return blocking_;
     };
-    const auto before = made();
-    if (before)
-        before->stop_and_join();
+    core_->stop();
+    if (const auto made = blocking())
+        made->stop_and_wait();
     core_->stop_and_join();
-    if (const auto late = made(); late != before) // a task asked while it was being stopped
-        late->stop_and_join();
+    if (const auto made = blocking())
+        made->stop_and_join();
 }
 
 } // namespace corogate

@@ -231,6 +231,8 @@ public:
 
     /// Refuses from now on, drops what waits, cancels what runs; returns when every task has ended.
     void stop_and_join();
+    /// The first part of that: everything has ended; what comes still is refused, and told so.
+    void stop_and_wait();
 
 private:
     using control_strand = asio::strand<inline_when_free<pool_executor>>;

@@ -340,7 +340,7 @@ inline void pool_core::stop_now() {
     }
 }
 
-inline void pool_core::stop_and_join() {
+inline void pool_core::stop_and_wait() {
     stop();
     pass_strand(); // the stop may have been queued: only behind it does nobody enter any more
     if (environment_)
@@ -357,6 +357,10 @@ inline void pool_core::stop_and_join() {
            completions_pending_.load(std::memory_order_acquire) != 0);
     pass_strand(); // the last drop has told who waited for it
     flush();
+}
+
+inline void pool_core::stop_and_join() {
+    stop_and_wait();
     if (threads_) {
         threads_->stop();
         threads_->join();
