@@ -480,9 +480,16 @@ inline pool_stats task_pool::blocking_stats() const {
 /// Blocking calls first: tasks may wait for them, and their completions run on the pool.
 inline task_pool::~task_pool() {
     core_->stop();
-    if (blocking_)
-        blocking_->stop_and_join();
+    const auto made = [this] {
+        const std::lock_guard lock(blocking_mutex_);
+        return blocking_;
+    };
+    const auto before = made();
+    if (before)
+        before->stop_and_join();
     core_->stop_and_join();
+    if (const auto late = made(); late != before) // a task asked while it was being stopped
+        late->stop_and_join();
 }
 
 } // namespace corogate

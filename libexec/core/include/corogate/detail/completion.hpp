@@ -38,8 +38,9 @@ private:
 /// called, once, by post.
 ///
 /// Where it runs on the context of `Fallback` but through another executor (a strand), it takes
-/// more than one hop, and on an environment nothing is first in, first out: `under_way` counts it,
-/// so that the context is not left in between.
+/// more than one hop, on an environment nothing is first in, first out, and nobody joins threads
+/// that are not the pool's own, where it may have begun and still need the executor: `under_way`
+/// counts it, so that the context is not left in between.
 template <typename Handler, typename Fallback>
 class completion {
 public:

@@ -157,6 +157,7 @@ public:
 
     /// Suspends a submitter until its places are free or will never be; false where too many wait.
     bool may_wait() noexcept;
+    void waits_no_more() noexcept { at_door_.fetch_sub(1, std::memory_order_relaxed); }
     void wait_at_door(std::unique_ptr<admission_waiter> waiter);
 
     /// Takes a waiting task back, asks one that runs. Type `none`: leaves one that runs alone.
@@ -178,6 +179,18 @@ public:
 
     /// A completion on its way to an executor that is not the pool's own, but runs there.
     std::atomic<std::size_t>& completions_pending() noexcept { return completions_pending_; }
+
+    /// Between the two something is under way that a drain and the pool's end wait for.
+    void drop_begins() noexcept { drops_pending_.fetch_add(1, std::memory_order_relaxed); }
+    void drop_done() {
+        // On threads that are not ours nobody joins the one that stands here.
+        const auto keep = shared_from_this();
+        // Counted where it is looked at: once it is zero, whoever waited for that has been told.
+        on_strand([this] {
+            if (drops_pending_.fetch_sub(1, std::memory_order_acq_rel) == 1)
+                check_drained();
+        });
+    }
 
     pool_stats stats();
     const pool_timings_state& timings() const noexcept { return timings_; }
@@ -259,6 +272,8 @@ private:
     void refill_window() noexcept;
     void put_back_window() noexcept;
     void put_back(task_node& node) noexcept;
+    void take_back(task_node& node);
+    void give_up(task_node& node, errc why);
     void serve(runner& r);
     void give(runner& r, task_node* node, bool leave = false);
     void park(runner& r);
@@ -299,11 +314,6 @@ private:
     void flush();
     void pass_strand();
     void await(const std::atomic<bool>& flag);
-    void drop_done() {
-        if (drops_pending_.fetch_sub(1, std::memory_order_acq_rel) == 1 &&
-            gate_.has(gate::draining | gate::stopped))
-            on_strand([this] { check_drained(); });
-    }
 
     // ---- a runner's own thread of control ----
 

@@ -46,6 +46,7 @@ inline void pool_core::watch_deadline(const job_record_ptr& job) {
     on_strand([this, job] {
         job->end.job = job.get();
         plan(job->end, job->deadline);
+        set_alarm(); // a task that has to wait may bring nobody else to the strand
     });
 }
 
@@ -89,9 +90,11 @@ inline void pool_core::submit(task_node* newest, task_node* oldest) {
 }
 
 inline void pool_core::submit_nested(task_node* newest, task_node* oldest, return_ticket* ticket) {
-    inbox_.push(newest, oldest);
-    on_strand([this, ticket] {
+    // Not pushed before: a child that a runner finds and ends at once would come back for a permit
+    // that has not been lent, and take the ticket with it.
+    on_strand([this, newest, oldest, ticket] {
         lend_permit(*ticket->parent);
+        inbox_.push(newest, oldest);
         pump();
     });
 }

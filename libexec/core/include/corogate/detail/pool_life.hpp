@@ -21,11 +21,11 @@ inline pool_core::pool_core(const pool_options& options, borrowed on)
             return target_.emplace(on.env->get_executor());
         if (!on.threads)
             threads_.emplace(options.threads());
-        return target_.emplace(on.threads ? *on.threads : *threads_);
+        return target_.emplace(on.threads ? *on.threads : *threads_, !on.threads);
     }())
     , strand_([&]() -> control_strand& {
         if (!on.env)
-            control_target_.emplace(control_.emplace(1));
+            control_target_.emplace(control_.emplace(1), true);
         return strand_place_.emplace(
             inline_when_free<pool_executor>(on.env ? executor_ : pool_executor(*control_target_))
         );
@@ -322,14 +322,12 @@ inline void pool_core::stop_now() {
     for (runner* r : parked_)
         give(*r, nullptr, true);
     parked_.clear();
-    for (const auto& r : runners_) {
-        if (r->gone)
-            continue;
-        asio::post(r->strand, [r = r.get()] {
-            if (r->progress.load(std::memory_order_relaxed) & 1)
-                r->signal.emit(asio::cancellation_type::terminal);
-        });
-    }
+    for (const auto& r : runners_)
+        if (!r->gone)
+            asio::post(r->strand, [r = r.get()] {
+                if (r->progress.load(std::memory_order_relaxed) & 1)
+                    r->signal.emit(asio::cancellation_type::terminal);
+            });
     pump();
     if (live_runners_ == 0) {
         all_gone_.store(true, std::memory_order_release);
@@ -352,6 +350,7 @@ inline void pool_core::stop_and_join() {
         flush();
     while (drops_pending_.load(std::memory_order_acquire) != 0 ||
            completions_pending_.load(std::memory_order_acquire) != 0);
+    pass_strand(); // the last drop has told who waited for it
     flush();
     if (threads_) {
         threads_->stop();
