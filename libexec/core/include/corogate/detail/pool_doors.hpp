@@ -46,6 +46,7 @@ inline void pool_core::watch_deadline(const job_record_ptr& job) {
     on_strand([this, job] {
         job->end.job = job.get();
         plan(job->end, job->deadline);
+        set_alarm(); // no pump may follow: all permits are in use, or none may be
     });
 }
 
