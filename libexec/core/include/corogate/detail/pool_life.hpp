@@ -273,8 +273,7 @@ pool_core::start_drain(std::unique_ptr<life_waiter> waiter, std::chrono::nanosec
         w->core = this;
         w->began = now();
         w->ended_before = ended();
-        const auto most = clock::time_point::max() - w->began;
-        plan(*w, timeout < most ? w->began + timeout : clock::time_point::max());
+        plan(*w, pool_clock::later(w->began, timeout));
         draining_.push_back(std::move(w));
         pump();
     });

@@ -337,7 +337,7 @@ inline void pool_core::park(runner& r) {
     parked_.push_back(&r);
     if (options_.idle_after() > std::chrono::nanoseconds::zero() && !idle_look_.planned()) {
         parked_low_ = 0;
-        plan(idle_look_, now() + options_.idle_after());
+        plan(idle_look_, pool_clock::later(now(), options_.idle_after()));
     }
 }
 
@@ -381,7 +381,7 @@ inline void pool_core::retire_idle() {
         give(*r, nullptr, true);
     parked_low_ = parked_.size();
     if (!parked_.empty())
-        plan(idle_look_, now() + options_.idle_after());
+        plan(idle_look_, pool_clock::later(now(), options_.idle_after()));
 }
 
 // ---- lending ----
