@@ -479,7 +479,7 @@ inline pool_stats task_pool::blocking_stats() const {
 
 /// Blocking calls first: tasks may wait for them, and their completions run on the pool.
 inline task_pool::~task_pool() {
-    core_->stop();
+    core_->stop_here();
     if (blocking_)
         blocking_->stop_and_join();
     core_->stop_and_join();

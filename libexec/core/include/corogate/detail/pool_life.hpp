@@ -181,7 +181,8 @@ inline void pool_core::check_drained() {
     if (draining_.empty() || !quiet)
         return;
     const bool drained = idle() && (!companion_ || companion_->idle());
-    const bool gone = leaving_ && live_runners_ == 0; // places of jobs may be out for ever
+    // Places of jobs may be out for ever.
+    const bool gone = leaving_ && live_runners_ == 0 && (!companion_ || companion_->idle());
     const auto time = now();
     std::erase_if(draining_, [&](auto& waiter) {
         if (!(waiter->what == life_waiter::kind::stop ? gone : drained))
@@ -240,6 +241,8 @@ inline void pool_core::drain_expired(life_waiter&) {
     drop_later(given_up, errc::abandoned);
     const pool_stats s = books();
     report.still_running = s.running;
+    if (companion_)
+        report.still_running += companion_->gate_.taken();
     report.unused = job_places_.load(std::memory_order_relaxed);
     const auto time = now();
     auto told = std::move(draining_);
@@ -305,6 +308,8 @@ inline void pool_core::stop_now() {
     leaving_ = true;
     paused_ = false;
     gate_.clear(gate::paused);
+    if (companion_)
+        companion_->stop();
     agenda_.clear();
     task_list given_up;
     take_all_waiting(given_up);

@@ -140,7 +140,7 @@ inline void pool_core::refuse_later(std::unique_ptr<admission_waiter> waiter, er
         waiter->link->where = cancel_link::place::nowhere;
     refuse(waiter->who, waiter->places, why);
     drops_pending_.fetch_add(1, std::memory_order_relaxed);
-    asio::post(executor_, [this, why, w = std::move(waiter)]() mutable {
+    asio::post(home().executor_, [this, why, w = std::move(waiter)]() mutable {
         w->refused(*this, why);
         w.reset();
         drop_done();
@@ -458,7 +458,7 @@ inline void pool_core::drop_later(task_list& nodes, errc why) {
             node.job->lane->doors.release(1);
     }
     drops_pending_.fetch_add(1, std::memory_order_relaxed);
-    asio::post(executor_, [this, why, doomed = std::move(doomed)] {
+    asio::post(home().executor_, [this, why, doomed = std::move(doomed)] {
         doomed->clear_and_dispose([this, why](queue_entry* entry) {
             auto* node = static_cast<task_node*>(entry);
             tell_dropped(*node, why);

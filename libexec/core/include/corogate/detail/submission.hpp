@@ -115,7 +115,7 @@ public:
     explicit initiate_submit(std::shared_ptr<pool_core> core) noexcept
         : core_(std::move(core)) {}
 
-    executor_type get_executor() const noexcept { return core_->executor(); }
+    executor_type get_executor() const noexcept { return core_->home().executor(); }
 
     template <typename Handler, typename F>
     void operator()(Handler&& handler, F&& task, submission_path path) const {
@@ -314,7 +314,9 @@ private:
     void fail(Sink&& sink, const std::exception_ptr& why) const {
         if constexpr (std::is_same_v<std::decay_t<Sink>, detached_sink>) {
             // The error handler is the user's: not on the submitter's stack.
-            asio::post(core_->executor(), [core = core_, why] { core->errors().report(why); });
+            asio::post(core_->home().executor(), [core = core_, why] {
+                core->errors().report(why);
+            });
         } else {
             outcome<T> end;
             end.error = why;
