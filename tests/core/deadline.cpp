@@ -98,8 +98,8 @@ BOOST_AUTO_TEST_CASE(C1_a_cancelled_job_ends_what_waits_and_asks_what_runs) {
     for_each_seed(100, [](environment& env) {
         std::vector<error_code> reported;
         task_pool pool{env, pool_options{}.limit(2).queue_tasks(10).on_error([&](auto e) {
-            reported.push_back(test::code_of(e));
-        })};
+                           reported.push_back(test::code_of(e));
+                       })};
         sleeper all{env};
         auto admitted = pool.try_admit(7);
         for (int i = 0; i < 5; ++i)
@@ -131,9 +131,9 @@ BOOST_AUTO_TEST_CASE(C1_a_cancelled_job_ends_what_waits_and_asks_what_runs) {
 
 BOOST_AUTO_TEST_CASE(C1_a_job_is_cancelled_against_its_own_tasks_on_threads) {
     for (int round = 0; round < 300; ++round) {
-        task_pool pool(pool_options{}.threads(2).limit(3).queue_tasks(100).on_error(
-            [](std::exception_ptr) {}
-        ));
+        task_pool pool(
+            pool_options{}.threads(2).limit(3).queue_tasks(100).on_error([](std::exception_ptr) {})
+        );
         auto admitted = pool.try_admit(20);
         std::atomic<int> ran{0};
         auto task = [&]() -> asio::awaitable<void> {
@@ -158,9 +158,7 @@ BOOST_AUTO_TEST_CASE(C1_a_job_is_cancelled_against_its_own_tasks_on_threads) {
 
 BOOST_AUTO_TEST_CASE(C2_a_waiting_submitter_leaves_the_door_on_its_own_cancellation) {
     for_each_seed(100, [](environment& env) {
-        task_pool pool{
-            env, pool_options{}.limit(1).queue_tasks(0).overflow(overflow_policy::wait)
-        };
+        task_pool pool{env, pool_options{}.limit(1).queue_tasks(0).overflow(overflow_policy::wait)};
         sleeper hold{env};
         BOOST_REQUIRE(pool.try_submit(hold.task(1s)));
         std::vector<completion_of> ends(4);
@@ -173,13 +171,11 @@ BOOST_AUTO_TEST_CASE(C2_a_waiting_submitter_leaves_the_door_on_its_own_cancellat
             );
         int admitted = 0;
         asio::cancellation_signal large;
-        pool.async_admit(
-            1, asio::bind_cancellation_slot(large.slot(), [&](auto answer) {
-                BOOST_REQUIRE(!answer);
-                BOOST_TEST(answer.error().code() == errc::cancelled);
-                ++admitted;
-            })
-        );
+        pool.async_admit(1, asio::bind_cancellation_slot(large.slot(), [&](auto answer) {
+                             BOOST_REQUIRE(!answer);
+                             BOOST_TEST(answer.error().code() == errc::cancelled);
+                             ++admitted;
+                         }));
         env.run();
         BOOST_TEST(pool.stats().waiting_submitters == 5u);
         signals[0].emit(asio::cancellation_type::terminal); // the head
@@ -229,9 +225,7 @@ BOOST_AUTO_TEST_CASE(C3_a_running_task_is_asked_once_and_the_next_one_not_at_all
         asio::cancellation_signal signal;
         completion_of first, second;
         sleeper all{env};
-        pool.async_submit(
-            all.task(1h), asio::bind_cancellation_slot(signal.slot(), first.note())
-        );
+        pool.async_submit(all.task(1h), asio::bind_cancellation_slot(signal.slot(), first.note()));
         pool.async_submit(all.task(1s), second.note());
         env.run();
         signal.emit(asio::cancellation_type::terminal);
@@ -420,9 +414,7 @@ BOOST_AUTO_TEST_CASE(C4_a_run_past_its_jobs_deadline_ends_with_all_its_tasks) {
 
 BOOST_AUTO_TEST_CASE(C4_a_deadline_counts_from_admission_not_from_the_door) {
     for_each_seed(50, [](environment& env) {
-        task_pool pool{
-            env, pool_options{}.limit(1).queue_tasks(0).overflow(overflow_policy::wait)
-        };
+        task_pool pool{env, pool_options{}.limit(1).queue_tasks(0).overflow(overflow_policy::wait)};
         sleeper hold{env}, late{env};
         BOOST_REQUIRE(pool.try_submit(hold.task(1s)));
         completion_of end;

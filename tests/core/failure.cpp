@@ -49,8 +49,8 @@ BOOST_AUTO_TEST_CASE(F1_a_detached_failure_reaches_the_handler_once_and_costs_no
     for_each_seed(50, [](environment& env) {
         std::vector<std::string> reported;
         task_pool pool{env, pool_options{}.limit(1).queue_tasks(10).on_error([&](auto e) {
-            reported.push_back(text_of(e));
-        })};
+                           reported.push_back(text_of(e));
+                       })};
         auto coroutine = [&]() -> asio::awaitable<void> {
             co_await env.async_wait(1ms, asio::use_awaitable);
             throw std::runtime_error("coroutine");
@@ -115,9 +115,8 @@ struct witness : corogate::observer {
         std::string tenant, name, text;
     };
     std::vector<entry> failures;
-    void ended(
-        const corogate::task_info& of, std::chrono::nanoseconds, const std::exception_ptr& e
-    ) override {
+    void ended(const corogate::task_info& of, std::chrono::nanoseconds, const std::exception_ptr& e)
+        override {
         if (e)
             failures.push_back({of.job, std::string(of.tenant), std::string(of.name), text_of(e)});
     }
@@ -199,8 +198,8 @@ BOOST_AUTO_TEST_CASE(F5_a_task_whose_frame_is_destroyed_gives_permit_and_place_b
     for_each_seed(100, [](environment& env) {
         std::vector<error_code> reported;
         task_pool pool{env, pool_options{}.limit(2).queue_tasks(2).on_error([&](auto e) {
-            reported.push_back(test::code_of(e));
-        })};
+                           reported.push_back(test::code_of(e));
+                       })};
         std::vector<std::shared_ptr<void>> boxes; // the only handlers that could resume them
         auto lost = [&]() -> asio::awaitable<void> {
             co_await asio::async_initiate<const asio::use_awaitable_t<>&, void()>(
@@ -268,9 +267,8 @@ BOOST_AUTO_TEST_CASE(F6_handlers_that_throw_harm_nobody) {
     struct bad_observer : corogate::observer {
         int calls = 0;
         void started(const corogate::task_info&, std::chrono::nanoseconds) override { raise(); }
-        void ended(
-            const corogate::task_info&, std::chrono::nanoseconds, const std::exception_ptr&
-        ) override {
+        void ended(const corogate::task_info&, std::chrono::nanoseconds, const std::exception_ptr&)
+            override {
             raise();
         }
         void dropped(const corogate::task_info&, errc) override { raise(); }
@@ -283,20 +281,16 @@ BOOST_AUTO_TEST_CASE(F6_handlers_that_throw_harm_nobody) {
     for_each_seed(50, [](environment& env) {
         auto bad = std::make_shared<bad_observer>();
         int handled = 0;
-        task_pool pool{
-            env, pool_options{}.limit(1).queue_tasks(3).observe(bad).on_error([&](auto) {
-                ++handled;
-                throw 1;
-            })
-        };
+        task_pool pool{env, pool_options{}.limit(1).queue_tasks(3).observe(bad).on_error([&](auto) {
+                           ++handled;
+                           throw 1;
+                       })};
         auto sleep = [&] { return env.async_wait(1s, asio::use_awaitable); };
         completion_of end, good, cancelled;
         asio::cancellation_signal signal;
         pool.async_submit(sleep, end.note());
         BOOST_REQUIRE(pool.try_submit([] { throw std::runtime_error("detached"); }));
-        pool.async_submit(
-            sleep, asio::bind_cancellation_slot(signal.slot(), cancelled.note())
-        );
+        pool.async_submit(sleep, asio::bind_cancellation_slot(signal.slot(), cancelled.note()));
         pool.async_submit([] {}, good.note());
         BOOST_REQUIRE(!pool.try_submit([] {}));
         env.run();

@@ -484,7 +484,7 @@ inline task_pool::~task_pool() {
         const std::lock_guard lock(blocking_mutex_);
         return blocking_;
     };
-    core_->stop();
+    core_->stop_here();
     if (const auto made = blocking())
         made->stop_and_wait();
     core_->stop_and_join();

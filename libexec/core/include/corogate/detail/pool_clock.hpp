@@ -16,6 +16,11 @@ class pool_clock {
 public:
     using time_point = environment::clock::time_point;
 
+    /// A moment so far away that it cannot be told is the last one.
+    static time_point later(time_point from, std::chrono::nanoseconds by) noexcept {
+        return by < time_point::max() - from ? from + by : time_point::max();
+    }
+
     /// `ring` is called on a control thread, or where the environment runs things. `control` is
     /// stopped and joined before this object goes.
     pool_clock(environment* from, boost::asio::thread_pool* control, std::function<void()> ring)

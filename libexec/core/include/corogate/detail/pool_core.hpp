@@ -208,6 +208,11 @@ public:
     void resume();
     bool reopen();
     void stop();
+    /// The same; in force when it returns.
+    void stop_here() {
+        stop();
+        pass_strand();
+    }
 
     /// Whether nothing admitted is under way.
     bool idle() const noexcept { return gate_.taken() == 0; }
@@ -215,6 +220,8 @@ public:
     /// `blocking` belongs to this pool: a drain waits for its tasks too.
     void accompany(pool_core& blocking);
     void belong_to(pool_core& principal);
+    /// On whose threads completions are called: those for blocking calls may all be blocked.
+    pool_core& home() noexcept { return principal_ ? *principal_ : *this; }
 
     /// A lane lives as long as the pool.
     lane_state& add_lane(std::unique_ptr<lane_state> lane);

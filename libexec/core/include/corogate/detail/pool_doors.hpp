@@ -36,7 +36,7 @@ pool_core::make_job(const job_options& who, std::size_t places, bool waited_for)
     job->places.store(places, std::memory_order_relaxed);
     job_places_.fetch_add(places, std::memory_order_relaxed);
     if (who.deadline())
-        job->deadline = now() + *who.deadline();
+        job->deadline = pool_clock::later(now(), *who.deadline());
     return job;
 }
 

@@ -186,7 +186,8 @@ inline void pool_core::check_drained() {
     if (draining_.empty() || !quiet)
         return;
     const bool drained = idle() && (!companion_ || companion_->idle());
-    const bool gone = leaving_ && live_runners_ == 0; // places of jobs may be out for ever
+    // Places of jobs may be out for ever.
+    const bool gone = leaving_ && live_runners_ == 0 && (!companion_ || companion_->idle());
     const auto time = now();
     std::erase_if(draining_, [&](auto& waiter) {
         if (!(waiter->what == life_waiter::kind::stop ? gone : drained))
@@ -245,6 +246,8 @@ inline void pool_core::drain_expired(life_waiter&) {
     drop_later(given_up, errc::abandoned);
     const pool_stats s = books();
     report.still_running = s.running;
+    if (companion_)
+        report.still_running += companion_->gate_.taken();
     report.unused = job_places_.load(std::memory_order_relaxed);
     const auto time = now();
     auto told = std::move(draining_);
@@ -278,8 +281,7 @@ pool_core::start_drain(std::unique_ptr<life_waiter> waiter, std::chrono::nanosec
         w->core = this;
         w->began = now();
         w->ended_before = ended();
-        const auto most = clock::time_point::max() - w->began;
-        plan(*w, timeout < most ? w->began + timeout : clock::time_point::max());
+        plan(*w, pool_clock::later(w->began, timeout));
         draining_.push_back(std::move(w));
         pump();
     });
@@ -311,6 +313,8 @@ inline void pool_core::stop_now() {
     leaving_ = true;
     paused_ = false;
     gate_.clear(gate::paused);
+    if (companion_)
+        companion_->stop();
     agenda_.clear();
     task_list given_up;
     take_all_waiting(given_up);

@@ -150,7 +150,7 @@ inline void pool_core::refuse_later(std::unique_ptr<admission_waiter> waiter, er
         waiter->link->where = cancel_link::place::nowhere;
     refuse(waiter->who, waiter->places, why);
     drop_begins();
-    asio::post(executor_, [this, why, w = std::move(waiter)]() mutable {
+    asio::post(home().executor_, [this, why, w = std::move(waiter)]() mutable {
         w->refused(*this, why);
         w.reset();
         drop_done();
@@ -357,7 +357,7 @@ inline void pool_core::park(runner& r) {
     parked_.push_back(&r);
     if (options_.idle_after() > std::chrono::nanoseconds::zero() && !idle_look_.planned()) {
         parked_low_ = 0;
-        plan(idle_look_, now() + options_.idle_after());
+        plan(idle_look_, pool_clock::later(now(), options_.idle_after()));
     }
 }
 
@@ -402,7 +402,7 @@ inline void pool_core::retire_idle() {
         give(*r, nullptr, true);
     parked_low_ = parked_.size();
     if (!parked_.empty())
-        plan(idle_look_, now() + options_.idle_after());
+        plan(idle_look_, pool_clock::later(now(), options_.idle_after()));
 }
 
 // ---- lending ----
@@ -479,7 +479,7 @@ inline void pool_core::drop_later(task_list& nodes, errc why) {
             node.job->lane->doors.release(1);
     }
     drop_begins();
-    asio::post(executor_, [this, why, doomed = std::move(doomed)] {
+    asio::post(home().executor_, [this, why, doomed = std::move(doomed)] {
         doomed->clear_and_dispose([this, why](queue_entry* entry) {
             auto* node = static_cast<task_node*>(entry);
             tell_dropped(*node, why);

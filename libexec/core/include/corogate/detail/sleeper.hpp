@@ -85,7 +85,7 @@ public:
                     core->leave();
                 }
             });
-        core_->on_agenda([sleeps, until = core_->now() + time](pool_core& core) {
+        core_->on_agenda([sleeps, until = pool_clock::later(core_->now(), time)](pool_core& core) {
             if (sleeps->over || core.stopped()) {
                 sleeps->end(asio::error::operation_aborted);
                 return;

@@ -66,9 +66,10 @@ inline std::optional<errc> reserve_places(pool_core& core, lane_state* lane, std
 }
 
 /// The job of a submission, as far as it needs a record. `places`: reserved for tasks to come.
+/// `at_door`: its time begins later.
 inline job_record_ptr make_record(
     pool_core& core, const submission_path& path, std::size_t places, bool waited_for,
-    const job_record* parent = nullptr
+    const job_record* parent = nullptr, bool at_door = false
 ) {
     job_options who = path.who ? *path.who : job_options();
     if (parent && !path.who)
@@ -77,7 +78,10 @@ inline job_record_ptr make_record(
     job->lane = path.lane;
     if (parent)
         job->deadline = std::min(job->deadline, parent->deadline);
-    core.watch_deadline(job);
+    if (at_door)
+        job->deadline = job_record::never;
+    else
+        core.watch_deadline(job);
     return job;
 }
 
@@ -88,7 +92,13 @@ public:
         : admission_waiter(1, whose) {
         link = std::move(slot_link);
     }
-    void admitted(pool_core& core) override { core.submit_from_door(task.release()); }
+    void admitted(pool_core& core) override {
+        if (task->job && who.deadline()) { // counts from here on
+            task->job->deadline = pool_clock::later(core.now(), *who.deadline());
+            core.watch_deadline(task->job);
+        }
+        core.submit_from_door(task.release());
+    }
     void refused(pool_core& core, errc why) override { task.release()->drop(core, why); }
 
     owned_node task;
@@ -105,7 +115,7 @@ public:
     explicit initiate_submit(std::shared_ptr<pool_core> core) noexcept
         : core_(std::move(core)) {}
 
-    executor_type get_executor() const noexcept { return core_->executor(); }
+    executor_type get_executor() const noexcept { return core_->home().executor(); }
 
     template <typename Handler, typename F>
     void operator()(Handler&& handler, F&& task, submission_path path) const {
@@ -169,7 +179,7 @@ public:
                 waiter = std::make_unique<waiting_task>(link, path.who ? *path.who : job_options());
             job_record_ptr job;
             if (path.recorded())
-                job = make_record(*core_, path, 0, sink_type::waited_for);
+                job = make_record(*core_, path, 0, sink_type::waited_for, nullptr, waits);
             node.reset(node_type::make(std::forward<F>(task), std::move(sink)));
             node->link = std::move(link);
             node->job = std::move(job);
@@ -309,7 +319,7 @@ private:
         if constexpr (std::is_same_v<std::decay_t<Sink>, detached_sink>) {
             // The error handler is the user's: not on the submitter's stack.
             core_->drop_begins();
-            asio::post(core_->executor(), [core = core_, why] {
+            asio::post(core_->home().executor(), [core = core_, why] {
                 core->errors().report(why);
                 core->drop_done();
             });

@@ -105,7 +105,9 @@ public:
     static constexpr bool waited_for = true;
 
     handler_sink(Handler handler, pool_core& core)
-        : completion_(std::move(handler), core.executor(), &core.completions_pending()) {}
+        : completion_(
+              std::move(handler), core.home().executor(), &core.home().completions_pending()
+          ) {}
 
     auto get_allocator() const noexcept { return completion_.get_allocator(); }
 
