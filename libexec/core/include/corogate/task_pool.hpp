@@ -50,12 +50,12 @@ class pool_access;
 /// suspensions, occupies a thread.
 ///
 /// Nested work: a task whose own coroutine awaits work on the same pool (`async_submit`,
-/// `job::async_run`, a task_group, `async_for_each` and its like) lends its permit meanwhile. The child
-/// belongs to the parent's job unless it is given options of its own, is never refused for want of
-/// room, and is served before everything else; the parent goes on when it owns a permit again. So
-/// no depth of nesting deadlocks, at any limit. A wait that is not the task's own coroutine's (in a
-/// coroutine it spawned, in a branch of `||`), or not for work of this pool, keeps the permit: the
-/// watchdog
+/// `job::async_run`, a task_group, `async_for_each` and its like) lends its permit meanwhile. The
+/// child belongs to the parent's job unless it is given options of its own, is never refused for
+/// want of room, and is served before everything else; the parent goes on when it owns a permit
+/// again. So no depth of nesting deadlocks, at any limit. A wait that is not the task's own
+/// coroutine's (in a coroutine it spawned, in a branch of `||`), or not for work of this pool,
+/// keeps the permit: the watchdog
 /// (`pool_options::stuck_after`) names it.
 ///
 /// Failure: an exception reaches the submitter; that of a detached task reaches
