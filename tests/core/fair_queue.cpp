@@ -455,10 +455,11 @@ BOOST_AUTO_TEST_CASE(what_has_started_or_was_promised_is_not_displaced) {
     BOOST_TEST(b.queue.victim(b.of("new"), 1) == &j);
     b.queue.serve(j);
     BOOST_TEST(b.queue.victim(b.of("new"), 1) == nullptr);
-    b.queue.put_back(j);
-    BOOST_TEST(b.queue.victim(b.of("new"), 1) == nullptr);
     b.queue.serve(j);
-    b.queue.release(b.of("big"));
+    b.queue.put_back(j);
+    BOOST_TEST(b.queue.victim(b.of("new"), 1) == nullptr); // the first is still out
+    b.queue.put_back(j);
+    BOOST_TEST(b.queue.victim(b.of("new"), 1) == &j); // nothing of it has started after all
 }
 
 BOOST_AUTO_TEST_CASE(what_a_tenant_runs_and_reserves_counts_as_held) {

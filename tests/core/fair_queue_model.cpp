@@ -25,6 +25,7 @@ struct entry : queue_entry {
     int owner = 0;
     int cls = 0;
     int served = 0; // the model's
+    int arrival = 0;
     int in_window = 0;
 };
 
@@ -124,10 +125,12 @@ struct model {
             k.fresh = false;
         }
     }
+    int arrivals = 0;
     void push(entry& e, int units) {
         auto& f = of(e);
         activate(f, e.cls, false);
         f.waiting.push_back(&e);
+        e.arrival = ++arrivals;
         e.served = 0;
         f.units += units;
     }
@@ -196,7 +199,15 @@ struct model {
             next.deficit = std::max(next.deficit - credit(next.owner), -1024 * unit);
         }
         activate(f, e.cls, true);
-        f.started.insert(f.started.begin(), &e);
+        const auto later = [&](entry* w) { return w->arrival > e.arrival; };
+        const bool oldest = std::all_of(f.waiting.begin(), f.waiting.end(), [&](entry* w) {
+            return later(w) || w->is_ordered() != e.is_ordered() ||
+                   w->is_displaceable() != e.is_displaceable();
+        });
+        if (e.served == 1 && !newest && oldest)
+            f.waiting.insert(std::find_if(f.waiting.begin(), f.waiting.end(), later), &e);
+        else
+            f.started.insert(f.started.begin(), &e);
         ++f.units;
         e.served = std::max(0, e.served - 1);
         --outside_of(e.owner);

@@ -103,7 +103,7 @@ public:
         : crew_(std::make_shared<detail::group_crew>(pool.core_, rule_of(options), options.limit())
           ) {
         if (options.who())
-            crew_->belong(detail::make_record(*pool.core_, {options.who(), nullptr}, 0, false));
+            crew_->belong(detail::make_record(*pool.core_, {options.who(), nullptr}, 0));
     }
     /// For children of the task that runs here. Throws `errc::no_task` where it has ended.
     explicit task_group(const task_context& here, const task_group_options& options = {})
@@ -111,10 +111,9 @@ public:
               here.core().shared_from_this(), rule_of(options), options.limit()
           )) {
         crew_->nest(
-            options.who() ? detail::make_record(
-                                here.core(), {options.who(), nullptr}, 0, false, here.job_.get()
-                            )
-                          : here.job_
+            options.who()
+                ? detail::make_record(here.core(), {options.who(), nullptr}, 0, here.job_.get())
+                : here.job_
         );
     }
     task_group(const task_group&) = delete;

@@ -285,7 +285,7 @@ try_submit_through(const std::shared_ptr<pool_core>& core, F&& task, const submi
     using node = typed_task<callable_t<F>, detached_sink>;
     job_record_ptr record;
     if (path.recorded())
-        record = make_record(*core, path, 0, false);
+        record = make_record(*core, path, 0);
     owned_node made(node::make(std::forward<F>(task), detached_sink()));
     made->job = std::move(record);
     core->sample(*made);
@@ -313,7 +313,7 @@ admit_through(pool_core& core, std::size_t n, const submission_path& path, job_r
     }
     place_guard places(core, n, path.lane);
     core.count_job(true);
-    record = make_record(core, path, n, true);
+    record = make_record(core, path, n);
     places.used();
     return std::nullopt;
 }

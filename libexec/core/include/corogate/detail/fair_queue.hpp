@@ -347,11 +347,19 @@ inline void fair_queue::put_back(queue_entry& entry, tenant& whose, priority_cla
             std::max(not_begun.deficit_ - quantum_of(not_begun.owner()), -greatest_debt_cost);
     }
     activate(f, true);
-    f.put_first(entry);
+    // Where this was the only unit out, nothing of the entry has started after all.
+    const bool untouched = entry.served_ == 1 && !newest_first_ && f.precedes(entry);
+    if (untouched)
+        f.restore(entry);
+    else
+        f.put_first(entry);
     ++entry.units_;
     if (entry.served_ > 0) // not pushed again since
         --entry.served_;
     count(f, 1);
+    entry.started_ = !untouched;
+    if (untouched && entry.is_displaceable())
+        displaceable_more(whose);
     f.in_turn_ = true;
     // No more than a turn's credit, or the turns that a lone tenant took would pile up.
     f.deficit_ = std::max(f.deficit_, std::min(f.deficit_ + unit_cost, quantum_of(whose)));

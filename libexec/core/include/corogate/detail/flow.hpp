@@ -136,6 +136,12 @@ private:
             list.push_back(entry);
     }
 
+    /// Whether it came before all that wait of its kind.
+    bool precedes(const queue_entry& entry) const noexcept {
+        const auto& list = waiting_[entry.kind_];
+        return list.empty() || before(entry, list.front());
+    }
+
     void unlink(queue_entry& entry) noexcept {
         // The list does not count, so that which one it is does not matter.
         started_.erase(entry_list::s_iterator_to(entry));

@@ -25,8 +25,8 @@ struct lane_state;
 /// the pool), so that the strand may look at the job of a running task.
 class job_record : public queue_entry {
 public:
-    job_record(pool_core& core, std::uint64_t number, const job_options& who, bool waited_for)
-        : queue_entry(1, waited_for ? displaceable : fixed, true)
+    job_record(pool_core& core, std::uint64_t number, const job_options& who)
+        : queue_entry(1, fixed, true)
         , id(number)
         , tenant_name(who.tenant())
         , name(who.name())
@@ -56,7 +56,8 @@ public:
     job_record* next = nullptr; // in the inbox of jobs that lost tasks, or of dead ones
 
     // Control strand only.
-    tenant_ref whom; // once a task of it has come
+    tenant_ref whom;          // once a task of it has come
+    std::uint32_t served = 0; // tasks taken out of the queue, those put back not counted
     boost::intrusive::list<
         queue_entry, boost::intrusive::constant_time_size<false>,
         boost::intrusive::base_hook<entry_hook>>

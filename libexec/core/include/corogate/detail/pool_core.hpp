@@ -109,7 +109,7 @@ public:
     void refuse(const job_options& who, std::size_t n, errc why) noexcept;
     refusal make_refusal(errc why) const noexcept;
 
-    job_record_ptr make_job(const job_options& who, std::size_t places, bool waited_for);
+    job_record_ptr make_job(const job_options& who, std::size_t places);
     /// Puts the end of a job's time on the agenda.
     void watch_deadline(const job_record_ptr& job);
     /// One of a job's places, for a task; false where none is left.

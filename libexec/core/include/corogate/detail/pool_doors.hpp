@@ -30,9 +30,8 @@ inline refusal pool_core::make_refusal(errc why) const noexcept {
     return {why, std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000))};
 }
 
-inline job_record_ptr
-pool_core::make_job(const job_options& who, std::size_t places, bool waited_for) {
-    job_record_ptr job(new job_record(*this, number_job(), who, waited_for));
+inline job_record_ptr pool_core::make_job(const job_options& who, std::size_t places) {
+    job_record_ptr job(new job_record(*this, number_job(), who));
     job->places.store(places, std::memory_order_relaxed);
     job_places_.fetch_add(places, std::memory_order_relaxed);
     if (who.deadline())

@@ -41,12 +41,20 @@ public:
         }
         join(*job);
         job->waiting.push_back(node);
-        if (job->queued()) {
+        // A job is given up only where nothing of it has started and somebody waits for all of it.
+        const bool displaceable = node.is_displaceable() && job->served == 0;
+        if (job->queued() && (displaceable || !job->is_displaceable())) {
             queue_.add_units(*job, 1);
-        } else {
-            job->units(1);
-            queue_.push(*job, *job->whom, job->priority);
+            return;
         }
+        std::uint32_t units = 1;
+        if (job->queued()) {
+            units += job->units();
+            queue_.erase(*job);
+        }
+        job->units(units);
+        job->set_kind(displaceable ? queue_entry::displaceable : queue_entry::fixed);
+        queue_.push(*job, *job->whom, job->priority);
     }
 
     /// Takes the next task out; null where none waits.
@@ -60,6 +68,7 @@ public:
             return static_cast<task_node*>(entry);
         }
         auto& job = static_cast<job_record&>(*entry);
+        ++job.served;
         auto& node = static_cast<task_node&>(job.waiting.front());
         job.waiting.pop_front();
         return &node;
@@ -73,6 +82,7 @@ public:
             queue_.put_back(node);
             return;
         }
+        --job->served;
         job->waiting.push_front(node);
         queue_.put_back(*job);
     }

@@ -68,13 +68,13 @@ inline std::optional<errc> reserve_places(pool_core& core, lane_state* lane, std
 /// The job of a submission, as far as it needs a record. `places`: reserved for tasks to come.
 /// `at_door`: its time begins later.
 inline job_record_ptr make_record(
-    pool_core& core, const submission_path& path, std::size_t places, bool waited_for,
+    pool_core& core, const submission_path& path, std::size_t places,
     const job_record* parent = nullptr, bool at_door = false
 ) {
     job_options who = path.who ? *path.who : job_options();
     if (parent && !path.who)
         who.tenant(parent->tenant_name).priority(parent->priority).name(parent->name);
-    auto job = core.make_job(who, places, waited_for);
+    auto job = core.make_job(who, places);
     job->lane = path.lane;
     if (parent)
         job->deadline = std::min(job->deadline, parent->deadline);
@@ -179,7 +179,7 @@ public:
                 waiter = std::make_unique<waiting_task>(link, path.who ? *path.who : job_options());
             job_record_ptr job;
             if (path.recorded())
-                job = make_record(*core_, path, 0, sink_type::waited_for, nullptr, waits);
+                job = make_record(*core_, path, 0, nullptr, waits);
             node.reset(node_type::make(std::forward<F>(task), std::move(sink)));
             node->link = std::move(link);
             node->job = std::move(job);
@@ -243,7 +243,7 @@ private:
                 std::forward<F>(task), sink_type{ticket.get()}
             ));
             node->job =
-                path.recorded() ? make_record(*core_, path, 0, true, above) : job_record_ptr(above);
+                path.recorded() ? make_record(*core_, path, 0, above) : job_record_ptr(above);
             node->nested = path.lane == nullptr;
             if (slot.is_connected()) {
                 node->link.reset(new cancel_link);
@@ -349,7 +349,7 @@ public:
 
     void admitted(pool_core& core) override {
         core.count_job(true);
-        auto job = make_record(core, path_, places, true);
+        auto job = make_record(core, path_, places);
         completion_.post(grant_(core_, std::move(job)));
     }
     void refused(pool_core& core, errc why) override {
