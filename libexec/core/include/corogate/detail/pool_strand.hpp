@@ -112,9 +112,17 @@ inline void pool_core::let_waiters_in() {
         return;
     }
     gate_.set(gate::waiters);
-    while (!door_.empty() && gate_.reserve_for_waiter(door_.front().places)) {
+    while (!door_.empty()) {
+        // After a shrink one may never fit; those behind it would wait with it.
+        const bool too_large = door_.front().places > gate_.capacity();
+        if (!too_large && !gate_.reserve_for_waiter(door_.front().places))
+            break;
         std::unique_ptr<admission_waiter> waiter(&door_.front());
         door_.pop_front();
+        if (too_large) {
+            refuse_later(std::move(waiter), errc::job_too_large);
+            continue;
+        }
         at_door_.fetch_sub(1, std::memory_order_relaxed);
         if (waiter->link)
             waiter->link->where = cancel_link::place::nowhere;
