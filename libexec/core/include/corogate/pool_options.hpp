@@ -16,7 +16,7 @@
 
 namespace corogate {
 
-/// What "full" does to `async_submit`, `async_submit_all` and `async_admit`. The synchronous doors
+/// What "full" does to `async_submit` and `async_admit`. The synchronous doors
 /// always refuse.
 enum class overflow_policy : std::uint8_t {
     reject, ///< complete at once with `errc::queue_full`

@@ -50,12 +50,12 @@ class pool_access;
 /// suspensions, occupies a thread.
 ///
 /// Nested work: a task whose own coroutine awaits work on the same pool (`async_submit`,
-/// `job::async_run`, `async_submit_all`, a task_group) lends its permit meanwhile. The child
-/// belongs to the parent's job unless it is given options of its own, is never refused for want of
-/// room, and is served before everything else; the parent goes on when it owns a permit again. So
-/// no depth of nesting deadlocks, at any limit. A wait that is not the task's own coroutine's (in a
-/// coroutine it spawned, in a branch of `||`), or not for work of this pool, keeps the permit: the
-/// watchdog
+/// `job::async_run`, a task_group, `async_for_each` and its like) lends its permit meanwhile. The
+/// child belongs to the parent's job unless it is given options of its own, is never refused for
+/// want of room, and is served before everything else; the parent goes on when it owns a permit
+/// again. So no depth of nesting deadlocks, at any limit. A wait that is not the task's own
+/// coroutine's (in a coroutine it spawned, in a branch of `||`), or not for work of this pool,
+/// keeps the permit: the watchdog
 /// (`pool_options::stuck_after`) names it.
 ///
 /// Failure: an exception reaches the submitter; that of a detached task reaches
@@ -477,12 +477,19 @@ inline pool_stats task_pool::blocking_stats() const {
     return blocking_ ? blocking_->stats() : pool_stats();
 }
 
-/// Blocking calls first: tasks may wait for them, and their completions run on the pool.
+/// Blocking calls end first: tasks may wait for them, and their completions run on the pool. Their
+/// threads go last: until the last task has ended it may ask for one more.
 inline task_pool::~task_pool() {
+    const auto blocking = [this] {
+        const std::lock_guard lock(blocking_mutex_);
+        return blocking_;
+    };
     core_->stop_here();
-    if (blocking_)
-        blocking_->stop_and_join();
+    if (const auto made = blocking())
+        made->stop_and_wait();
     core_->stop_and_join();
+    if (const auto made = blocking())
+        made->stop_and_join();
 }
 
 } // namespace corogate

@@ -77,6 +77,7 @@ public:
 
 private:
     friend class this_task_t;
+    friend class task_group;
 
     struct initiate {
         detail::runner* of;

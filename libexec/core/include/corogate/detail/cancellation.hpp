@@ -18,9 +18,11 @@ void cancel_through(
                  links = std::move(links)](asio::cancellation_type type) {
         if (type == asio::cancellation_type::none)
             return;
-        if (const auto alive = weak.lock(); alive && !alive->stopped())
+        if (const auto alive = weak.lock(); alive && alive->enter()) {
             for (const auto& link : links)
                 alive->cancel(link, type);
+            alive->leave();
+        }
     });
 }
 
@@ -31,8 +33,10 @@ void cancel_through(
     slot.assign([weak = std::weak_ptr<pool_core>(core), link](asio::cancellation_type type) {
         if (type == asio::cancellation_type::none)
             return;
-        if (const auto alive = weak.lock(); alive && !alive->stopped())
+        if (const auto alive = weak.lock(); alive && alive->enter()) {
             alive->cancel(link, type);
+            alive->leave();
+        }
     });
 }
 

@@ -1,15 +1,17 @@
 #pragma once
 
 #include <atomic>
-#include <boost/asio/append.hpp>
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/associated_allocator.hpp>
 #include <boost/asio/associated_executor.hpp>
-#include <boost/asio/consign.hpp>
 #include <boost/asio/execution.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/prefer.hpp>
 #include <boost/asio/query.hpp>
+#include <boost/asio/require.hpp>
 #include <cstddef>
+#include <optional>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 
@@ -34,12 +36,29 @@ private:
     std::atomic<std::size_t>* count_;
 };
 
+/// A handler with its arguments, called once.
+template <typename Handler, typename... Args>
+struct bound_handler {
+    Handler handler;
+    std::tuple<Args...> arguments;
+    std::optional<pending_completion> counted; // until the handler has returned
+
+    using allocator_type = boost::asio::associated_allocator_t<Handler>;
+    allocator_type get_allocator() const noexcept {
+        return boost::asio::get_associated_allocator(handler);
+    }
+    void operator()() {
+        std::apply([this](Args&... given) { std::move(handler)(std::move(given)...); }, arguments);
+    }
+};
+
 /// A completion handler on its way: its associated executor (or `Fallback`) has work until it is
 /// called, once, by post.
 ///
 /// Where it runs on the context of `Fallback` but through another executor (a strand), it takes
-/// more than one hop, and on an environment nothing is first in, first out: `under_way` counts it,
-/// so that the context is not left in between.
+/// more than one hop, on an environment nothing is first in, first out, and nobody joins threads
+/// that are not the pool's own, where it may have begun and still need the executor: `under_way`
+/// counts it, so that the context is not left in between.
 template <typename Handler, typename Fallback>
 class completion {
 public:
@@ -54,21 +73,28 @@ public:
 
     template <typename... Args>
     void post(Args&&... args) {
-        if constexpr (may_count) {
-            if (under_way_) {
-                boost::asio::post(
-                    executor_,
-                    boost::asio::append(
-                        boost::asio::consign(std::move(handler_), pending_completion(*under_way_)),
-                        std::forward<Args>(args)...
-                    )
+        using bound = bound_handler<Handler, std::decay_t<Args>...>;
+        std::optional<pending_completion> counted;
+        if (under_way_)
+            counted.emplace(*under_way_);
+        if constexpr (boost::asio::execution::is_executor<associated>::value) {
+            // Not asio::post: that would bind the handler to its executor once more, which costs a
+            // second hop through a type-erased one.
+            namespace execution = boost::asio::execution;
+            const auto allocator = get_allocator();
+            boost::asio::prefer(
+                boost::asio::require(executor_, execution::blocking.never),
+                execution::relationship.fork, execution::allocator(allocator)
+            )
+                .execute(
+                    bound{std::move(handler_), {std::forward<Args>(args)...}, std::move(counted)}
                 );
-                return;
-            }
+        } else {
+            boost::asio::post(
+                executor_,
+                bound{std::move(handler_), {std::forward<Args>(args)...}, std::move(counted)}
+            );
         }
-        boost::asio::post(
-            executor_, boost::asio::append(std::move(handler_), std::forward<Args>(args)...)
-        );
     }
 
 private:
@@ -76,12 +102,17 @@ private:
         std::declval<const Handler&>(), std::declval<const Fallback&>()
     ))>;
     static constexpr bool may_hop = !std::is_same_v<associated, Fallback>;
-    static constexpr bool may_count = may_hop || requires(const Fallback& f) { f.in_order(); };
 
     bool must_count(const Fallback& fallback) const noexcept {
         if constexpr (requires { fallback.in_order(); })
             if (!fallback.in_order())
                 return !may_hop || on_context(fallback);
+        if constexpr (std::is_same_v<associated, boost::asio::any_io_executor>) {
+            const boost::asio::any_io_executor theirs =
+                boost::asio::get_associated_executor(handler_, fallback);
+            if (const auto* plain = theirs.template target<Fallback>(); plain && *plain == fallback)
+                return false; // one hop
+        }
         return may_hop && on_context(fallback);
     }
 

@@ -101,6 +101,8 @@ public:
     clock::time_point now() const noexcept { return clock_->now(); }
 
     std::optional<errc> reserve(std::size_t n) noexcept { return gate_.reserve(n); }
+    /// Limit and queue together.
+    std::size_t capacity() const noexcept { return gate_.capacity(); }
     /// Places for children of a task that runs.
     bool force(std::size_t n) noexcept { return gate_.force(n); }
     void count_refused(std::size_t n) noexcept { refused_.fetch_add(n, std::memory_order_relaxed); }
@@ -155,8 +157,10 @@ public:
 
     /// Suspends a submitter until its places are free or will never be; false where too many wait.
     bool may_wait() noexcept;
+    void waits_no_more() noexcept { at_door_.fetch_sub(1, std::memory_order_relaxed); }
     void wait_at_door(std::unique_ptr<admission_waiter> waiter);
 
+    /// Takes a waiting task back, asks one that runs. Type `none`: leaves one that runs alone.
     void cancel(cancel_link_ptr link, asio::cancellation_type type);
 
     /// A plain callable that ran on its caller's thread.
@@ -175,6 +179,18 @@ public:
 
     /// A completion on its way to an executor that is not the pool's own, but runs there.
     std::atomic<std::size_t>& completions_pending() noexcept { return completions_pending_; }
+
+    /// Between the two something is under way that a drain and the pool's end wait for.
+    void drop_begins() noexcept { drops_pending_.fetch_add(1, std::memory_order_relaxed); }
+    void drop_done() {
+        // On threads that are not ours nobody joins the one that stands here.
+        const auto keep = shared_from_this();
+        // Counted where it is looked at: once it is zero, whoever waited for that has been told.
+        on_strand([this] {
+            if (drops_pending_.fetch_sub(1, std::memory_order_acq_rel) == 1)
+                check_drained();
+        });
+    }
 
     pool_stats stats();
     const pool_timings_state& timings() const noexcept { return timings_; }
@@ -203,7 +219,7 @@ public:
     bool draining() const noexcept { return gate_.has(gate::draining); }
     /// `blocking` belongs to this pool: a drain waits for its tasks too.
     void accompany(pool_core& blocking);
-    void belong_to(pool_core& principal) noexcept { principal_ = &principal; } // before use
+    void belong_to(pool_core& principal);
     /// On whose threads completions are called: those for blocking calls may all be blocked.
     pool_core& home() noexcept { return principal_ ? *principal_ : *this; }
 
@@ -222,6 +238,8 @@ public:
 
     /// Refuses from now on, drops what waits, cancels what runs; returns when every task has ended.
     void stop_and_join();
+    /// The first part of that: everything has ended; what comes still is refused, and told so.
+    void stop_and_wait();
 
 private:
     using control_strand = asio::strand<inline_when_free<pool_executor>>;
@@ -263,6 +281,8 @@ private:
     void refill_window() noexcept;
     void put_back_window() noexcept;
     void put_back(task_node& node) noexcept;
+    void take_back(task_node& node);
+    void give_up(task_node& node, errc why);
     void serve(runner& r);
     void give(runner& r, task_node* node, bool leave = false);
     void park(runner& r);
@@ -303,11 +323,6 @@ private:
     void flush();
     void pass_strand();
     void await(const std::atomic<bool>& flag);
-    void drop_done() {
-        if (drops_pending_.fetch_sub(1, std::memory_order_acq_rel) == 1 &&
-            gate_.has(gate::draining | gate::stopped))
-            on_strand([this] { check_drained(); });
-    }
 
     // ---- a runner's own thread of control ----
 

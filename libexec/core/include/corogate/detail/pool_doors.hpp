@@ -46,7 +46,7 @@ inline void pool_core::watch_deadline(const job_record_ptr& job) {
     on_strand([this, job] {
         job->end.job = job.get();
         plan(job->end, job->deadline);
-        set_alarm(); // no pump may follow: all permits are in use, or none may be
+        set_alarm(); // a task that has to wait may bring nobody else to the strand
     });
 }
 
@@ -90,9 +90,11 @@ inline void pool_core::submit(task_node* newest, task_node* oldest) {
 }
 
 inline void pool_core::submit_nested(task_node* newest, task_node* oldest, return_ticket* ticket) {
-    inbox_.push(newest, oldest);
-    on_strand([this, ticket] {
+    // Not pushed before: a child that a runner finds and ends at once would come back for a permit
+    // that has not been lent, and take the ticket with it.
+    on_strand([this, newest, oldest, ticket] {
         lend_permit(*ticket->parent);
+        inbox_.push(newest, oldest);
         pump();
     });
 }
@@ -147,6 +149,8 @@ inline void pool_core::cancel(cancel_link_ptr link, asio::cancellation_type type
         pump();
         cancel_waiting(*link);
         pump();
+        if (type == asio::cancellation_type::none)
+            return;
         if (runner* r = link->running.load(std::memory_order_seq_cst))
             asio::post(r->strand, [r, link, type] {
                 if (r->current == link.get())

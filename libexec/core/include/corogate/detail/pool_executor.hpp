@@ -68,7 +68,8 @@ public:
     asio::thread_pool* threads() const noexcept;
     const asio::strand<pool_executor>* strand() const noexcept;
 
-    /// Whether what is posted starts in the order of the posts: on threads, not on any environment.
+    /// Whether what is posted starts in the order of the posts and has ended when the pool has:
+    /// on the pool's own threads, which it joins; not on those of others or on an environment.
     bool in_order() const noexcept;
 
     asio::execution_context& query(asio::execution::context_t) const noexcept;
@@ -123,8 +124,9 @@ static_assert(sizeof(pool_executor) <= sizeof(std::shared_ptr<void>));
 
 /// Where the work of a pool_executor goes.
 struct executor_target : boost::intrusive_ref_counter<executor_target, boost::thread_safe_counter> {
-    explicit executor_target(asio::thread_pool& pool) noexcept
-        : threads(&pool) {}
+    executor_target(asio::thread_pool& pool, bool pool_is_ours) noexcept
+        : threads(&pool)
+        , owned(pool_is_ours) {}
     explicit executor_target(const asio::any_io_executor& other)
         : foreign(other)
         , foreign_never(asio::require(other, asio::execution::blocking.never)) {}
@@ -135,6 +137,7 @@ struct executor_target : boost::intrusive_ref_counter<executor_target, boost::th
         , who(&r) {}
 
     asio::thread_pool* threads = nullptr;
+    bool owned = false;
     asio::any_io_executor foreign;
     asio::any_io_executor foreign_never;
     std::optional<asio::strand<pool_executor>> strand;
@@ -176,7 +179,7 @@ inline const asio::strand<pool_executor>* pool_executor::strand() const noexcept
     return target_->strand ? &*target_->strand : nullptr;
 }
 
-inline bool pool_executor::in_order() const noexcept { return !target_->foreign; }
+inline bool pool_executor::in_order() const noexcept { return target_->owned; }
 
 inline asio::execution_context& pool_executor::query(asio::execution::context_t) const noexcept {
     if (target_->strand)

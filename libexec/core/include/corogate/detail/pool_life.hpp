@@ -21,11 +21,11 @@ inline pool_core::pool_core(const pool_options& options, borrowed on)
             return target_.emplace(on.env->get_executor());
         if (!on.threads)
             threads_.emplace(options.threads());
-        return target_.emplace(on.threads ? *on.threads : *threads_);
+        return target_.emplace(on.threads ? *on.threads : *threads_, !on.threads);
     }())
     , strand_([&]() -> control_strand& {
         if (!on.env)
-            control_target_.emplace(control_.emplace(1));
+            control_target_.emplace(control_.emplace(1), true);
         return strand_place_.emplace(
             inline_when_free<pool_executor>(on.env ? executor_ : pool_executor(*control_target_))
         );
@@ -157,6 +157,11 @@ inline bool pool_core::reopen() {
 
 inline void pool_core::accompany(pool_core& blocking) {
     on_strand([this, &blocking] { companion_ = &blocking; });
+    pass_strand();
+}
+
+inline void pool_core::belong_to(pool_core& principal) {
+    on_strand([this, &principal] { principal_ = &principal; }); // the watchdog may be at work
     pass_strand();
 }
 
@@ -327,10 +332,11 @@ inline void pool_core::stop_now() {
         give(*r, nullptr, true);
     parked_.clear();
     for (const auto& r : runners_)
-        asio::post(r->strand, [r = r.get()] {
-            if (r->progress.load(std::memory_order_relaxed) & 1)
-                r->signal.emit(asio::cancellation_type::terminal);
-        });
+        if (!r->gone)
+            asio::post(r->strand, [r = r.get()] {
+                if (r->progress.load(std::memory_order_relaxed) & 1)
+                    r->signal.emit(asio::cancellation_type::terminal);
+            });
     pump();
     if (live_runners_ == 0) {
         all_gone_.store(true, std::memory_order_release);
@@ -338,7 +344,7 @@ inline void pool_core::stop_now() {
     }
 }
 
-inline void pool_core::stop_and_join() {
+inline void pool_core::stop_and_wait() {
     stop();
     pass_strand(); // the stop may have been queued: only behind it does nobody enter any more
     if (environment_)
@@ -353,7 +359,12 @@ inline void pool_core::stop_and_join() {
         flush();
     while (drops_pending_.load(std::memory_order_acquire) != 0 ||
            completions_pending_.load(std::memory_order_acquire) != 0);
+    pass_strand(); // the last drop has told who waited for it
     flush();
+}
+
+inline void pool_core::stop_and_join() {
+    stop_and_wait();
     if (threads_) {
         threads_->stop();
         threads_->join();

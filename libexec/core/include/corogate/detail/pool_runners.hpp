@@ -181,6 +181,7 @@ inline void pool_core::spawn_runner() {
 
 inline void pool_core::runner_gone(runner& r, bool holds_permit) {
     --live_runners_;
+    r.gone = true;
     if (holds_permit) {
         if (std::exchange(r.woken, false))
             waking_ = false;
@@ -191,13 +192,11 @@ inline void pool_core::runner_gone(runner& r, bool holds_permit) {
             --r.lane->used;
     }
     // Behind whatever still stands in its strand, the end of its coroutine included.
-    drops_pending_.fetch_add(1, std::memory_order_relaxed);
+    drop_begins();
     asio::post(r.strand, [this, &r] {
         asio::post(r.strand, [this, &r] {
-            on_strand([this, &r] {
-                erase_runner(r);
-                drop_done();
-            });
+            on_strand([this, &r] { erase_runner(r); });
+            drop_done();
         });
     });
     pump();
@@ -347,8 +346,11 @@ inline asio::awaitable<void> pool_core::run(runner& r) {
                     node->fail(std::current_exception());
                 }
                 // A task may end on a thread of another context.
-                if (!r.strand.running_in_this_thread())
+                if (!r.strand.running_in_this_thread()) {
+                    // One that was cancelled would end the runner here, and lose its own outcome.
+                    co_await asio::this_coro::throw_if_cancelled(false);
                     co_await asio::post(r.strand, asio::use_awaitable);
+                }
                 // What the task did to its cancellation state must not reach the next one.
                 co_await asio::this_coro::reset_cancellation_state(terminal_in_a_roomy_state());
                 co_await asio::this_coro::throw_if_cancelled(true);

@@ -113,13 +113,12 @@ inline void pool_core::let_waiters_in() {
     }
     gate_.set(gate::waiters);
     while (!door_.empty()) {
-        // After a shrink one may never fit; those behind it would wait with it.
-        const bool too_large = door_.front().places > gate_.capacity();
-        if (!too_large && !gate_.reserve_for_waiter(door_.front().places))
+        const bool never = door_.front().places > gate_.capacity(); // since a shrink
+        if (!never && !gate_.reserve_for_waiter(door_.front().places))
             break;
         std::unique_ptr<admission_waiter> waiter(&door_.front());
         door_.pop_front();
-        if (too_large) {
+        if (never) {
             refuse_later(std::move(waiter), errc::job_too_large);
             continue;
         }
@@ -131,6 +130,9 @@ inline void pool_core::let_waiters_in() {
     if (door_.empty())
         gate_.clear(gate::waiters);
     take_inbox(); // those who were let in have come in
+    // Some came too late and were dropped: their places are free, and nobody else may look.
+    if (!door_.empty() && gate_.free() >= static_cast<std::int64_t>(door_.front().places))
+        let_waiters_in();
 }
 
 inline void pool_core::refuse_waiters(errc why) {
@@ -147,7 +149,7 @@ inline void pool_core::refuse_later(std::unique_ptr<admission_waiter> waiter, er
     if (waiter->link)
         waiter->link->where = cancel_link::place::nowhere;
     refuse(waiter->who, waiter->places, why);
-    drops_pending_.fetch_add(1, std::memory_order_relaxed);
+    drop_begins();
     asio::post(home().executor_, [this, why, w = std::move(waiter)]() mutable {
         w->refused(*this, why);
         w.reset();
@@ -268,6 +270,19 @@ inline void pool_core::put_back(task_node& node) noexcept {
     }
 }
 
+/// What a runner was not to start. While it had the task nobody found it: the end of its job, its
+/// cancellation and a stop are to be made up for. (Its place in a lane was the runner's.)
+inline void pool_core::take_back(task_node& node) {
+    put_back(node);
+    const int over = node.job ? node.job->over.load(std::memory_order_relaxed) : 0;
+    if (leaving_)
+        give_up(node, errc::stopped);
+    else if (over != 0)
+        give_up(node, static_cast<errc>(over));
+    else if (node.link && node.link->requested.load(std::memory_order_relaxed))
+        cancel_waiting(*node.link);
+}
+
 /// Takes back what runners have not taken, to the front of the queue, in order.
 inline void pool_core::put_back_window() noexcept {
     task_list back;
@@ -290,11 +305,8 @@ inline void pool_core::serve(runner& r) {
     }
     if (lane_state* lane = std::exchange(r.lane, nullptr))
         --lane->used;
-    if (task_node* node = std::exchange(r.returned, nullptr)) {
-        if (node->job && node->job->lane)
-            --node->job->lane->used;
-        put_back(*node);
-    }
+    if (task_node* node = std::exchange(r.returned, nullptr))
+        take_back(*node);
     take_inbox();
     let_waiters_in();
     task_node* node = nullptr;
@@ -373,6 +385,7 @@ inline void pool_core::publish_hunger() {
         if (!hungry || inbox_.empty())
             return;
         take_inbox();
+        let_waiters_in();
         refill_window();
         wake_one();
     }
@@ -465,7 +478,7 @@ inline void pool_core::drop_later(task_list& nodes, errc why) {
         if (node.job && node.job->lane && !node.nested)
             node.job->lane->doors.release(1);
     }
-    drops_pending_.fetch_add(1, std::memory_order_relaxed);
+    drop_begins();
     asio::post(home().executor_, [this, why, doomed = std::move(doomed)] {
         doomed->clear_and_dispose([this, why](queue_entry* entry) {
             auto* node = static_cast<task_node*>(entry);
@@ -480,26 +493,30 @@ inline void pool_core::drop_later(task_list& nodes, errc why) {
 inline void pool_core::cancel_waiting(cancel_link& link) {
     if (link.where == cancel_link::place::window)
         put_back_window(); // where a runner was faster, the task is no longer there
-    if (link.where == cancel_link::place::door) {
+    // Before anything is posted: the link may go with what is dropped.
+    const auto where = std::exchange(link.where, cancel_link::place::nowhere);
+    if (where == cancel_link::place::door) {
         std::unique_ptr<admission_waiter> waiter(link.waiter);
         door_.erase(door_.iterator_to(*waiter));
         if (door_.empty())
             gate_.clear(gate::waiters);
         refuse_later(std::move(waiter), errc::cancelled);
-    } else if (link.where == cancel_link::place::queue ||
-               link.where == cancel_link::place::nested) {
-        task_node& node = *link.node;
-        if (link.where == cancel_link::place::nested)
-            nested_.erase(nested_.iterator_to(node));
-        else
-            (node.job && node.job->lane ? node.job->lane->queue : queue_).erase(node);
-        count_dropped(errc::cancelled, 1);
-        gate_.release(1);
-        task_list one;
-        one.push_back(node);
-        drop_later(one, errc::cancelled);
+    } else if (where == cancel_link::place::queue || where == cancel_link::place::nested) {
+        give_up(*link.node, errc::cancelled);
     }
-    link.where = cancel_link::place::nowhere;
+}
+
+/// Takes one task that waits out of its queue, for good.
+inline void pool_core::give_up(task_node& node, errc why) {
+    if (node.nested)
+        nested_.erase(nested_.iterator_to(node));
+    else
+        (node.job && node.job->lane ? node.job->lane->queue : queue_).erase(node);
+    count_dropped(why, 1);
+    gate_.release(1);
+    task_list one;
+    one.push_back(node);
+    drop_later(one, why);
 }
 
 inline void pool_core::drop_waiting(job_record& job, errc why) {

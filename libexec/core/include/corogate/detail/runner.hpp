@@ -57,6 +57,7 @@ struct alignas(64) runner {
 
     // Control strand only.
     bool woken = false; // has been started or resumed and has not asked since
+    bool gone = false;  // its coroutine has ended; erased behind what stands in its strand
     lane_state* lane = nullptr;
     std::size_t index = 0; // among the pool's runners
     struct watch {

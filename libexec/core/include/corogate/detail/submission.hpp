@@ -185,6 +185,8 @@ public:
             node->job = std::move(job);
         } catch (...) { // the callable could not be moved in: an error like the task's own
             place.reset();
+            if (waits)
+                core_->waits_no_more();
             fail<result>(std::move(sink), std::current_exception());
             return;
         }
@@ -280,6 +282,7 @@ private:
 
     template <typename T, typename Sink>
     void spill(Sink&& sink, const submission_path& path) const {
+        core_->drop_begins(); // the pool does not end while the handler is at work
         asio::post(
             core_->executor(),
             [core = core_, sink = std::forward<Sink>(sink),
@@ -293,11 +296,12 @@ private:
                     core->count_spilled();
                 else
                     core->refuse(who, 1, errc::queue_full);
-                if (stored && std::is_same_v<std::decay_t<Sink>, detached_sink>)
-                    return;
-                outcome<T> end;
-                end.error = prebuilt_exception(stored ? errc::spilled : errc::queue_full);
-                sink.deliver(*core, std::move(end));
+                if (!stored || !std::is_same_v<std::decay_t<Sink>, detached_sink>) {
+                    outcome<T> end;
+                    end.error = prebuilt_exception(stored ? errc::spilled : errc::queue_full);
+                    sink.deliver(*core, std::move(end));
+                }
+                core->drop_done();
             }
         );
     }
@@ -314,8 +318,10 @@ private:
     void fail(Sink&& sink, const std::exception_ptr& why) const {
         if constexpr (std::is_same_v<std::decay_t<Sink>, detached_sink>) {
             // The error handler is the user's: not on the submitter's stack.
+            core_->drop_begins();
             asio::post(core_->home().executor(), [core = core_, why] {
                 core->errors().report(why);
+                core->drop_done();
             });
         } else {
             outcome<T> end;
@@ -403,6 +409,7 @@ public:
                 return;
             }
             if (policy == overflow_policy::spill && core_->options().on_spill()) {
+                core_->drop_begins();
                 asio::post(core_->executor(), [core = core_, w = std::move(waiter)]() mutable {
                     bool stored = false;
                     try {
@@ -414,6 +421,7 @@ public:
                     else
                         core->refuse(w->who, w->places, errc::queue_full);
                     w->refused(*core, stored ? errc::spilled : errc::queue_full);
+                    core->drop_done();
                 });
                 return;
             }
