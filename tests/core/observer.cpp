@@ -135,7 +135,7 @@ BOOST_AUTO_TEST_CASE(M1_every_task_is_started_and_ended_or_dropped_and_why) {
             for (std::size_t i = 0; i < 40; ++i) {
                 auto who = job_options().tenant(i % 4 ? "large" : "small");
                 if (i % 5 == 0)
-                    who.deadline(7ms);
+                    who.deadline(11ms);
                 auto slot = asio::bind_cancellation_slot(signals[i].slot(), ends[i].note());
                 if (i % 3)
                     pool.async_submit(sleep, who, std::move(slot));
@@ -145,7 +145,7 @@ BOOST_AUTO_TEST_CASE(M1_every_task_is_started_and_ended_or_dropped_and_why) {
                     signals[i].emit(asio::cancellation_type::terminal);
                 env.run_one();
             }
-            env.advance(8ms);
+            env.advance(12ms);
             s = pool.stats();
             test::check_books(s);
             BOOST_TEST(
