@@ -168,6 +168,24 @@ BOOST_AUTO_TEST_CASE(M1_every_task_is_started_and_ended_or_dropped_and_why) {
     });
 }
 
+BOOST_AUTO_TEST_CASE(C4_a_task_whose_time_is_up_as_its_turn_comes_is_dropped_and_told) {
+    // The permit comes free at the very moment of the deadline; the seed says what is seen first.
+    for_each_seed(100, [](environment& env) {
+        auto seen = std::make_shared<counter>();
+        task_pool pool{env, pool_options{}.limit(1).queue_tasks(8).observe(seen)};
+        auto sleep = [&] { return env.async_wait(10ms, asio::use_awaitable); };
+        BOOST_REQUIRE(pool.try_submit(sleep));
+        env.run();
+        completion_of end;
+        pool.async_submit(sleep, job_options().deadline(10ms), end.note());
+        env.advance(10ms);
+        BOOST_TEST(end.code() == errc::expired);
+        BOOST_TEST(seen->drops[errc::expired] == 1u);
+        BOOST_TEST(seen->starts == 1u);
+        BOOST_TEST(settle(env, pool).expired == 1u);
+    });
+}
+
 BOOST_AUTO_TEST_CASE(what_a_drain_gives_up_is_dropped_as_abandoned) {
     for_each_seed(50, [](environment& env) {
         auto seen = std::make_shared<counter>();
