@@ -14,6 +14,7 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace asio = boost::asio;
@@ -209,13 +210,14 @@ BOOST_AUTO_TEST_CASE(K9_a_drain_waits_for_blocking_calls) {
             asio::use_future
         ));
     here.await_arrivals(1);
-    std::promise<int> drained;
+    std::promise<std::pair<int, bool>> drained;
     pool.async_drain(1h, [&](error_code, const corogate::drain_report& report) {
-        BOOST_TEST(report.complete());
-        drained.set_value(ran);
+        drained.set_value({ran, report.complete()});
     });
     here.open();
-    BOOST_TEST(drained.get_future().get() == 3);
+    const auto [ran_by_then, complete] = drained.get_future().get();
+    BOOST_TEST(ran_by_then == 3);
+    BOOST_TEST(complete);
     for (auto& call : calls)
         call.get();
 }

@@ -338,7 +338,7 @@ BOOST_AUTO_TEST_CASE(F7_what_is_no_std_exception_arrives_as_it_was_thrown) {
     });
 }
 
-BOOST_AUTO_TEST_CASE(F8_a_failing_error_handler_does_not_hold_up_submitters) {
+BOOST_AUTO_TEST_CASE(F8_W2_tasks_and_an_error_handler_that_throw_do_not_hold_up_submitters) {
     for_each_seed(20, [](environment& env) {
         int handled = 0;
         task_pool pool{

@@ -135,7 +135,7 @@ BOOST_AUTO_TEST_CASE(M1_every_task_is_started_and_ended_or_dropped_and_why) {
             for (std::size_t i = 0; i < 40; ++i) {
                 auto who = job_options().tenant(i % 4 ? "large" : "small");
                 if (i % 5 == 0)
-                    who.deadline(7ms);
+                    who.deadline(11ms);
                 auto slot = asio::bind_cancellation_slot(signals[i].slot(), ends[i].note());
                 if (i % 3)
                     pool.async_submit(sleep, who, std::move(slot));
@@ -145,7 +145,7 @@ BOOST_AUTO_TEST_CASE(M1_every_task_is_started_and_ended_or_dropped_and_why) {
                     signals[i].emit(asio::cancellation_type::terminal);
                 env.run_one();
             }
-            env.advance(8ms);
+            env.advance(12ms);
             s = pool.stats();
             test::check_books(s);
             BOOST_TEST(
@@ -165,6 +165,24 @@ BOOST_AUTO_TEST_CASE(M1_every_task_is_started_and_ended_or_dropped_and_why) {
         BOOST_TEST(seen->starts == seen->ends);
         for (auto& end : ends)
             BOOST_TEST(end.times() == 1);
+    });
+}
+
+BOOST_AUTO_TEST_CASE(C4_a_task_whose_time_is_up_as_its_turn_comes_is_dropped_and_told) {
+    // The permit comes free at the very moment of the deadline; the seed says what is seen first.
+    for_each_seed(100, [](environment& env) {
+        auto seen = std::make_shared<counter>();
+        task_pool pool{env, pool_options{}.limit(1).queue_tasks(8).observe(seen)};
+        auto sleep = [&] { return env.async_wait(10ms, asio::use_awaitable); };
+        BOOST_REQUIRE(pool.try_submit(sleep));
+        env.run();
+        completion_of end;
+        pool.async_submit(sleep, job_options().deadline(10ms), end.note());
+        env.advance(10ms);
+        BOOST_TEST(end.code() == errc::expired);
+        BOOST_TEST(seen->drops[errc::expired] == 1u);
+        BOOST_TEST(seen->starts == 1u);
+        BOOST_TEST(settle(env, pool).expired == 1u);
     });
 }
 
