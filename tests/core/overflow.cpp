@@ -94,6 +94,7 @@ BOOST_AUTO_TEST_CASE(
     });
 }
 
+// Can only fail once the one above passes.
 BOOST_AUTO_TEST_CASE(displace_spares_what_was_promised_without_a_waiting_submitter) {
     for_each_seed(50, [](environment& env) {
         task_pool pool{

@@ -24,7 +24,7 @@ using corogate::task_pool;
 using corogate::testing::environment;
 using corogate::testing::for_each_seed;
 
-BOOST_AUTO_TEST_SUITE(pool_model_tests)
+BOOST_AUTO_TEST_SUITE(lane_model_tests)
 
 namespace {
 
