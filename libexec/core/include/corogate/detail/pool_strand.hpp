@@ -439,7 +439,7 @@ inline void pool_core::hand_back(return_ticket& ticket) {
 }
 
 inline void pool_core::let_return() {
-    while (permits_used_ < limit_ || leaving_) {
+    while (permits_used_ < limit_) { // also in a stop: permits come free as tasks end
         return_ticket* ticket = next_return();
         if (!ticket)
             return;
