@@ -28,12 +28,6 @@ using test::settle;
 
 BOOST_AUTO_TEST_SUITE(lane_tests)
 
-static auto sleeps(environment& env, environment::duration time) {
-    return [&env, time]() -> asio::awaitable<void> {
-        co_await env.async_wait(time, asio::use_awaitable);
-    };
-}
-
 // ---- lanes ----
 
 /// Counts its tasks at work.
