@@ -24,7 +24,7 @@ public:
     task_node* node = nullptr;          // valid in queue and nested
     admission_waiter* waiter = nullptr; // valid at the door
 
-    /// Set by the strand before it looks at `running`; a runner that starts the task sets `running`
+    /// Set before the strand looks at `running`; a runner that starts the task sets `running`
     /// before it looks at this. One of them sees the other.
     std::atomic<bool> requested{false};
     std::atomic<runner*> running{nullptr};

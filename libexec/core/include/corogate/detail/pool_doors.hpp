@@ -143,8 +143,9 @@ inline void pool_core::sample(task_node& node) noexcept {
 inline void pool_core::cancel(cancel_link_ptr link, asio::cancellation_type type) {
     // Not shared_from_this: what stands in our own strand must not keep us alive. The caller holds
     // the core, and a stopped core runs nothing that is queued.
+    // Here, not there: the strand may be busy, and a runner must not start the task meanwhile.
+    link->requested.store(true, std::memory_order_seq_cst);
     on_strand([this, link = std::move(link), type] {
-        link->requested.store(true, std::memory_order_seq_cst);
         pump();
         cancel_waiting(*link);
         pump();
