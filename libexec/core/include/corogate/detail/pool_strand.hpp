@@ -286,8 +286,7 @@ inline void pool_core::take_back(task_node& node) {
 /// Takes back what runners have not taken, to the front of the queue, in order.
 inline void pool_core::put_back_window() noexcept {
     task_list back;
-    while (task_node* node = window_.pop())
-        back.push_front(*node);
+    window_.take_all([&back](task_node* node) { back.push_front(*node); });
     while (!back.empty()) {
         auto& node = static_cast<task_node&>(back.front());
         back.pop_front();

@@ -48,6 +48,20 @@ public:
         }
     }
 
+    /// Takes everything at once, in order, so that no consumer gets a later task in between. Strand
+    /// only.
+    template <typename F>
+    void take_all(F f) noexcept {
+        const auto tail = tail_.load(std::memory_order_relaxed);
+        auto head = head_.load(std::memory_order_relaxed);
+        while (!head_.compare_exchange_weak(
+            head, tail, std::memory_order_acq_rel, std::memory_order_relaxed
+        )) {
+        }
+        for (; head != tail; ++head)
+            f(slots_[head % capacity].load(std::memory_order_relaxed));
+    }
+
     bool empty() const noexcept {
         return head_.load(std::memory_order_acquire) == tail_.load(std::memory_order_acquire);
     }
