@@ -111,7 +111,10 @@ public:
 
     /// Changes the limit at once. Raising it lets waiters in; lowering it takes no permit away:
     /// until enough have come back nobody is granted one. 0 pauses: everybody waits.
-    void resize(std::size_t limit) { state_->resize(checked_limit(limit)); }
+    void resize(std::size_t limit) {
+        const state_pointer state = state_; // whoever is let in may destroy the semaphore
+        state->resize(checked_limit(limit));
+    }
 
     /// Changes the limit at once, and completes when no more than it are in use, or no more than a
     /// later and higher one. Signature `void(boost::system::error_code)`: `cancelled`, `stopped`.
@@ -127,7 +130,10 @@ public:
     auto async_drain(Token&& token);
 
     /// Admits again.
-    void reopen() noexcept { state_->reopen(); }
+    void reopen() noexcept {
+        const state_pointer state = state_; // as in resize
+        state->reopen();
+    }
 
     // -- gauges, as of some recent moment. A permit that is just being given to a waiter is in use.
 
@@ -185,12 +191,14 @@ protected:
     template <detail::wait_node::purpose Purpose, typename Handler>
     void wait(Handler&& handler, std::uint32_t n, clock::time_point until) const {
         using operation = detail::wait_operation<std::decay_t<Handler>, Purpose>;
+        // The completion may destroy the semaphore and this object while `send` is not done.
+        const state_pointer state = state_;
         auto slot = boost::asio::get_associated_cancellation_slot(handler);
         std::decay_t<Handler> own(std::forward<Handler>(handler));
-        auto* const waiter = operation::make(std::move(own), n, until, state_->executor());
+        auto* const waiter = operation::make(std::move(own), n, until, state->executor());
         if (slot.is_connected()) {
             try {
-                waiter->link = new detail::wait_link(*state_, *waiter);
+                waiter->link = new detail::wait_link(*state, *waiter);
                 slot.assign([link = waiter->link](boost::asio::cancellation_type type) {
                     if (type != boost::asio::cancellation_type::none)
                         link->cancel();
@@ -200,7 +208,7 @@ protected:
                 throw;
             }
         }
-        state_->send(*waiter);
+        state->send(*waiter);
     }
 
     state_pointer state_;

@@ -29,11 +29,11 @@ namespace corogate::detail {
 /// nobody blocks, and entering it is one atomic addition, so a release allocates nothing. After
 /// every batch of mail the grant loop runs, whatever the mail was.
 ///
-/// Lifetime: `refs_` counts the semaphore, links and alarms. The permits in use keep the state
-/// alive all together, through the word, so that a permit costs no reference count: the last
-/// reference leaves `permit_word::orphan` behind, and whoever then brings back the last permit
-/// deletes. A release that must enter the strand leaves its permits counted until the strand has
-/// them, so the state lives until then.
+/// Lifetime: `refs_` counts the semaphore, links, alarms, who is on the strand, and one reference
+/// that all permits share, so that a permit costs no count of its own. After the strand has closed,
+/// the permits in use only become fewer: whoever brings back the last one, or the closing itself
+/// where there is none, drops the shared reference. A release that must enter the strand leaves its
+/// permits counted until the strand has them, so the state lives until then.
 class semaphore_state {
 public:
     using executor_type = boost::asio::any_io_executor;
@@ -64,7 +64,7 @@ public:
     /// False where n are not free, somebody waits, or nothing is admitted.
     bool try_acquire(std::uint32_t n) noexcept {
         auto seen = word_.load(std::memory_order_relaxed);
-        while (!(seen & (permit_word::slow | permit_word::draining)) && permit_word::fits(seen, n))
+        while (!(seen & permit_word::refusing) && permit_word::fits(seen, n))
             if (word_.compare_exchange_weak(
                     seen, seen + n, std::memory_order_acquire, std::memory_order_relaxed
                 ))
@@ -78,8 +78,8 @@ public:
             if (word_.compare_exchange_weak(
                     seen, seen - n, std::memory_order_acq_rel, std::memory_order_relaxed
                 )) {
-                if ((seen & permit_word::orphan) && permit_word::in_use(seen) == n)
-                    delete this;
+                if (permit_word::last(seen, n))
+                    drop();
                 return;
             }
         enter(n * one_release);
@@ -120,9 +120,7 @@ public:
 
     void hold() noexcept { refs_.fetch_add(1, std::memory_order_relaxed); }
     void drop() noexcept {
-        if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1 &&
-            permit_word::in_use(word_.fetch_or(permit_word::orphan, std::memory_order_acq_rel)) ==
-                0)
+        if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1)
             delete this;
     }
     friend void intrusive_ptr_add_ref(semaphore_state* state) noexcept { state->hold(); }
@@ -166,21 +164,20 @@ private:
 
     std::uint64_t word() const noexcept { return word_.load(std::memory_order_acquire); }
 
-    /// Whoever brings the first work runs the strand. Without a reference, only what is added keeps
-    /// the state alive.
+    /// Whoever brings the first work runs the strand. The caller has a reference, or brings permits
+    /// that are in use.
     void enter(std::uint64_t work) noexcept {
         if (work_.fetch_add(work, std::memory_order_acq_rel) == 0)
             run();
     }
 
     void run() noexcept {
-        // Released permits are still counted: nobody can have deleted, and now nobody will.
-        if (refs_.fetch_add(1, std::memory_order_acq_rel) == 0)
-            word_.fetch_and(~permit_word::orphan, std::memory_order_acq_rel);
+        hold(); // what was brought is not processed yet, and keeps a reference
         auto seen = work_.load(std::memory_order_acquire);
         for (;;) {
             if (const auto n = releases(seen))
-                word_.fetch_sub(n, std::memory_order_acq_rel);
+                if (permit_word::last(word_.fetch_sub(n, std::memory_order_acq_rel), n))
+                    drop();
             for (wait_mail* mail = inbox_.take_all(); mail;)
                 open(*std::exchange(mail, mail->next));
             settle();
@@ -211,6 +208,12 @@ private:
         }
         case wait_mail::kind::close:
             closed_ = true;
+            if (permit_word::last(
+                    word_.fetch_or(permit_word::closed, std::memory_order_acq_rel) |
+                        permit_word::closed,
+                    0
+                ))
+                drop();
             return;
         }
     }
@@ -376,7 +379,7 @@ private:
     environment* const environment_;
     std::atomic<std::uint64_t> word_;
     std::atomic<std::uint64_t> work_{0};
-    std::atomic<std::uint32_t> refs_{1};
+    std::atomic<std::uint32_t> refs_{2}; // the semaphore's, and the permits'
     std::atomic<bool> rung_{false};
     std::atomic<std::size_t> waiting_{0};
     inbox<wait_mail> inbox_;
