@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/post.hpp>
@@ -131,7 +132,8 @@ public:
 
 private:
     using pointer = boost::intrusive_ptr<semaphore_state>;
-    using watchers = boost::intrusive::list<wait_node, boost::intrusive::constant_time_size<false>>;
+    using node_list =
+        boost::intrusive::list<wait_node, boost::intrusive::constant_time_size<false>>;
 
     // What is on its way to the strand: released permits in the low bits, mail above.
     static constexpr std::uint64_t one_release = 1;
@@ -171,24 +173,27 @@ private:
             run();
     }
 
+    /// Until the strand has closed, the permits' reference is there, and nobody else can close it.
     void run() noexcept {
-        hold(); // what was brought is not processed yet, and keeps a reference
+        if (closed_)
+            hold();
         auto seen = work_.load(std::memory_order_acquire);
         for (;;) {
-            if (const auto n = releases(seen))
-                if (permit_word::last(word_.fetch_sub(n, std::memory_order_acq_rel), n))
-                    drop();
+            returned_ += releases(seen);
             for (wait_mail* mail = inbox_.take_all(); mail;)
                 open(*std::exchange(mail, mail->next));
             settle();
+            const bool held = closed_;
             auto done = seen;
             if (work_.compare_exchange_strong(
                     done, 0, std::memory_order_acq_rel, std::memory_order_acquire
-                ))
-                break;
+                )) {
+                if (held)
+                    drop();
+                return;
+            }
             seen = work_.fetch_sub(seen, std::memory_order_acq_rel) - seen;
         }
-        drop();
     }
 
     void open(wait_mail& mail) noexcept {
@@ -208,6 +213,7 @@ private:
         }
         case wait_mail::kind::close:
             closed_ = true;
+            hold(); // until this run ends
             if (permit_word::last(
                     word_.fetch_or(permit_word::closed, std::memory_order_acq_rel) |
                         permit_word::closed,
@@ -228,7 +234,6 @@ private:
                 return finish(waiter, errc::draining);
             if (doomed(waiter.amount))
                 return finish(waiter, errc::job_too_large);
-            waiting_.fetch_add(1, std::memory_order_relaxed);
             queue_.push(waiter);
         } else {
             waiter.listed = true;
@@ -243,7 +248,6 @@ private:
     wait_node& unlist(wait_node& waiter) noexcept {
         if (waiter.what == wait_node::purpose::acquire) {
             queue_.remove(waiter);
-            waiting_.fetch_sub(1, std::memory_order_relaxed);
         } else {
             waiter.listed = false;
             watchers_.erase(watchers_.iterator_to(waiter));
@@ -251,6 +255,7 @@ private:
         return waiter;
     }
 
+    /// Completes at the end of the batch, when what it may look at is up to date.
     void finish(wait_node& waiter, boost::system::error_code why) noexcept {
         if (waiter.link) {
             waiter.link->target = nullptr;
@@ -258,7 +263,7 @@ private:
             waiter.link = nullptr;
         }
         waiter.outcome = why;
-        waiter.post();
+        finished_.push_back(waiter);
     }
 
     /// Brings everything to rest after a change.
@@ -267,23 +272,28 @@ private:
                           rung_.exchange(false, std::memory_order_acq_rel);
         if (rang)
             armed_ = wait_node::never;
-        if (!slow_)
-            return;
-        if (closed_) {
-            while (!queue_.empty())
+        if (slow_) {
+            while (closed_ && !queue_.empty())
                 finish(unlist(queue_.front()), errc::stopped);
-            while (!watchers_.empty())
+            while (closed_ && !watchers_.empty())
                 finish(unlist(watchers_.front()), errc::stopped);
+            refuse_doomed();
+            grant();
+            if (rang)
+                expire();
         }
-        refuse_doomed();
-        grant();
-        if (rang)
-            expire();
+        give_back();
         notify_watchers();
         arm();
-        if (queue_.empty() && watchers_.empty()) {
+        waiting_.store(queue_.size(), std::memory_order_relaxed);
+        if (slow_ && queue_.empty() && watchers_.empty()) {
             slow_ = false;
             word_.fetch_and(~permit_word::slow, std::memory_order_acq_rel);
+        }
+        while (!finished_.empty()) {
+            wait_node& waiter = finished_.front();
+            finished_.pop_front();
+            waiter.post();
         }
     }
 
@@ -297,7 +307,6 @@ private:
     void refuse_doomed() noexcept {
         if (const auto limit = permit_word::limit(word()))
             queue_.remove_heavier(limit, [&](wait_node& waiter) {
-                waiting_.fetch_sub(1, std::memory_order_relaxed);
                 finish(waiter, errc::job_too_large);
             });
     }
@@ -310,14 +319,21 @@ private:
         }
     }
 
+    /// From what came back in this batch, else from the word, which nobody else takes from while it
+    /// says slow.
     bool take(std::uint32_t n) noexcept {
-        auto seen = word_.load(std::memory_order_relaxed);
-        while (permit_word::fits(seen, n))
-            if (word_.compare_exchange_weak(
-                    seen, seen + n, std::memory_order_acq_rel, std::memory_order_relaxed
-                ))
-                return true;
-        return false;
+        if (!permit_word::fits(word() - returned_, n))
+            return false;
+        if (n > returned_)
+            word_.fetch_add(n - returned_, std::memory_order_acq_rel);
+        returned_ -= std::min(n, returned_);
+        return true;
+    }
+
+    void give_back() noexcept {
+        if (const auto n = std::exchange(returned_, 0))
+            if (permit_word::last(word_.fetch_sub(n, std::memory_order_acq_rel), n))
+                drop();
     }
 
     void expire() noexcept {
@@ -325,7 +341,6 @@ private:
             return;
         const auto time = now();
         while (auto* const waiter = queue_.pop_expired(time)) {
-            waiting_.fetch_sub(1, std::memory_order_relaxed);
             finish(*waiter, errc::timed_out);
         }
         grant();
@@ -387,8 +402,10 @@ private:
 
     // Strand only.
     permit_queue queue_;
-    watchers watchers_;
-    bool slow_ = false; // the flag of the word
+    node_list watchers_; // of a resize or a drain
+    node_list finished_;
+    std::uint32_t returned_ = 0; // released, and still in use in the word
+    bool slow_ = false;          // the flag of the word
     bool closed_ = false;
     time_point armed_ = wait_node::never;
     std::unique_ptr<environment::alarm> alarm_;
