@@ -5,7 +5,6 @@
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/cancellation_type.hpp>
-#include <boost/smart_ptr/intrusive_ptr.hpp>
 #include <boost/system/error_code.hpp>
 #include <chrono>
 #include <concepts>
@@ -147,7 +146,7 @@ public:
 
 private:
     friend class semaphore_access; // tests
-    using state_pointer = boost::intrusive_ptr<detail::semaphore_state>;
+    using state_pointer = detail::semaphore_state::pointer;
     class initiation;
     class initiate_acquire;
     class initiate_resize;
@@ -157,10 +156,10 @@ private:
     make(executor_type executor, std::size_t permits, environment* environment) {
         if (permits < 1)
             throw std::invalid_argument("a semaphore has at least one permit");
-        return {
-            new detail::semaphore_state(std::move(executor), checked_limit(permits), environment),
-            false
-        };
+        const auto limit = checked_limit(permits);
+        return state_pointer::adopt(
+            *new detail::semaphore_state(std::move(executor), limit, environment)
+        );
     }
     static std::uint32_t checked_limit(std::size_t limit) {
         if (limit > max_permits)

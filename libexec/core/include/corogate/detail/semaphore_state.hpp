@@ -124,14 +124,41 @@ public:
         if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1)
             delete this;
     }
-    friend void intrusive_ptr_add_ref(semaphore_state* state) noexcept { state->hold(); }
-    friend void intrusive_ptr_release(semaphore_state* state) noexcept { state->drop(); }
+
+    /// A reference; never null until it is moved from. (The null checks of `intrusive_ptr` make
+    /// g++ 12 warn of writes through null.)
+    class pointer {
+    public:
+        /// Takes over a reference that is already counted.
+        static pointer adopt(semaphore_state& state) noexcept { return pointer(state); }
+        static pointer share(semaphore_state& state) noexcept {
+            state.hold();
+            return pointer(state);
+        }
+        pointer(const pointer& other) noexcept
+            : state_(other.state_) {
+            state_->hold();
+        }
+        pointer(pointer&& other) noexcept
+            : state_(std::exchange(other.state_, nullptr)) {}
+        pointer& operator=(const pointer&) = delete;
+        ~pointer() {
+            if (state_)
+                state_->drop();
+        }
+        semaphore_state* operator->() const noexcept { return state_; }
+        semaphore_state& operator*() const noexcept { return *state_; }
+
+    private:
+        explicit pointer(semaphore_state& state) noexcept
+            : state_(&state) {}
+        semaphore_state* state_;
+    };
 
     /// Waiters touched so far. While nothing goes on, for tests.
     std::uint64_t steps() const noexcept { return queue_.steps(); }
 
 private:
-    using pointer = boost::intrusive_ptr<semaphore_state>;
     using node_list =
         boost::intrusive::list<wait_node, boost::intrusive::constant_time_size<false>>;
 
@@ -151,7 +178,7 @@ private:
         void set(time_point when) override {
             timer_.expires_at(when); // cancels what waits
             if (when != wait_node::never)
-                timer_.async_wait([state = pointer(&state_)](boost::system::error_code ec) {
+                timer_.async_wait([state = pointer::share(state_)](boost::system::error_code ec) {
                     if (!ec)
                         state->ring();
                 });
@@ -386,7 +413,7 @@ private:
                 if (seen == 0)
                     return;
             } while (!refs_.compare_exchange_weak(seen, seen + 1, std::memory_order_acq_rel));
-            boost::asio::post(executor_, [state = pointer(this, false)] { state->ring(); });
+            boost::asio::post(executor_, [state = pointer::adopt(*this)] { state->ring(); });
         });
     }
 
