@@ -105,4 +105,25 @@ BOOST_AUTO_TEST_CASE(parts_of_a_permit_outlive_the_semaphore_on_several_threads)
     }
 }
 
+BOOST_AUTO_TEST_CASE(the_last_permits_may_come_back_while_the_semaphore_goes_and_others_wait) {
+    for (int round = 0; round < 300; ++round) {
+        boost::asio::io_context context;
+        auto s = std::make_unique<corogate::semaphore>(context, 4);
+        auto all = s->try_acquire(4);
+        int ended = 0;
+        for (int i = 0; i < 3; ++i)
+            s->async_acquire(2, [&](boost::system::error_code, const corogate::permit&) {
+                ++ended;
+            });
+        std::vector<std::thread> threads;
+        for (int i = 0; i < 4; ++i)
+            threads.emplace_back([part = all.split(1)]() mutable { part.release(); });
+        s.reset();
+        for (auto& thread : threads)
+            thread.join();
+        context.run();
+        BOOST_TEST(ended == 3);
+    }
+}
+
 BOOST_AUTO_TEST_SUITE_END()

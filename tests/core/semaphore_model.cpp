@@ -92,14 +92,13 @@ public:
     }
     void time(time_point now) {
         settle();
-        auto due = waiters;
-        std::erase_if(due, [&](const auto& w) { return !w.until || *w.until > now; });
-        std::stable_sort(due.begin(), due.end(), [](const auto& a, const auto& b) {
-            return *a.until < *b.until;
-        });
-        for (const auto& w : due) {
-            std::erase_if(waiters, [&](const auto& other) { return other.id == w.id; });
-            end(w.id, errc::timed_out);
+        std::multimap<time_point, int> due; // equal ones by arrival
+        for (const auto& w : waiters)
+            if (w.until && *w.until <= now)
+                due.emplace(*w.until, w.id);
+        for (const auto& [until, id] : due) {
+            std::erase_if(waiters, [gone = id](const auto& w) { return w.id == gone; });
+            end(id, errc::timed_out);
         }
         settle();
     }

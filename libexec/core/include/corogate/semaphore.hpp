@@ -5,7 +5,6 @@
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/cancellation_type.hpp>
-#include <boost/smart_ptr/intrusive_ptr.hpp>
 #include <boost/system/error_code.hpp>
 #include <chrono>
 #include <concepts>
@@ -111,7 +110,10 @@ public:
 
     /// Changes the limit at once. Raising it lets waiters in; lowering it takes no permit away:
     /// until enough have come back nobody is granted one. 0 pauses: everybody waits.
-    void resize(std::size_t limit) { state_->resize(checked_limit(limit)); }
+    void resize(std::size_t limit) {
+        const state_pointer state = state_; // whoever is let in may destroy the semaphore
+        state->resize(checked_limit(limit));
+    }
 
     /// Changes the limit at once, and completes when no more than it are in use, or no more than a
     /// later and higher one. Signature `void(boost::system::error_code)`: `cancelled`, `stopped`.
@@ -127,7 +129,10 @@ public:
     auto async_drain(Token&& token);
 
     /// Admits again.
-    void reopen() noexcept { state_->reopen(); }
+    void reopen() noexcept {
+        const state_pointer state = state_; // as in resize
+        state->reopen();
+    }
 
     // -- gauges, as of some recent moment. A permit that is just being given to a waiter is in use.
 
@@ -141,7 +146,7 @@ public:
 
 private:
     friend class semaphore_access; // tests
-    using state_pointer = boost::intrusive_ptr<detail::semaphore_state>;
+    using state_pointer = detail::semaphore_state::pointer;
     class initiation;
     class initiate_acquire;
     class initiate_resize;
@@ -151,10 +156,10 @@ private:
     make(executor_type executor, std::size_t permits, environment* environment) {
         if (permits < 1)
             throw std::invalid_argument("a semaphore has at least one permit");
-        return {
-            new detail::semaphore_state(std::move(executor), checked_limit(permits), environment),
-            false
-        };
+        const auto limit = checked_limit(permits);
+        return state_pointer::adopt(
+            *new detail::semaphore_state(std::move(executor), limit, environment)
+        );
     }
     static std::uint32_t checked_limit(std::size_t limit) {
         if (limit > max_permits)
@@ -185,12 +190,14 @@ protected:
     template <detail::wait_node::purpose Purpose, typename Handler>
     void wait(Handler&& handler, std::uint32_t n, clock::time_point until) const {
         using operation = detail::wait_operation<std::decay_t<Handler>, Purpose>;
+        // The completion may destroy the semaphore and this object while `send` is not done.
+        const state_pointer state = state_;
         auto slot = boost::asio::get_associated_cancellation_slot(handler);
         std::decay_t<Handler> own(std::forward<Handler>(handler));
-        auto* const waiter = operation::make(std::move(own), n, until, state_->executor());
+        auto* const waiter = operation::make(std::move(own), n, until, state->executor());
         if (slot.is_connected()) {
             try {
-                waiter->link = new detail::wait_link(*state_, *waiter);
+                waiter->link = new detail::wait_link(*state, *waiter);
                 slot.assign([link = waiter->link](boost::asio::cancellation_type type) {
                     if (type != boost::asio::cancellation_type::none)
                         link->cancel();
@@ -200,7 +207,7 @@ protected:
                 throw;
             }
         }
-        state_->send(*waiter);
+        state->send(*waiter);
     }
 
     state_pointer state_;

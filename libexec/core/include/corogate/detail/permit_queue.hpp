@@ -16,6 +16,7 @@ public:
     using time_point = wait_node::time_point;
 
     bool empty() const noexcept { return waiters_.empty(); }
+    std::size_t size() const noexcept { return waiters_.size(); }
     wait_node& front() noexcept { return waiters_.front(); }
 
     void push(wait_node& waiter) noexcept {
@@ -76,7 +77,7 @@ private:
         }
     };
 
-    boost::intrusive::list<wait_node, boost::intrusive::constant_time_size<false>> waiters_;
+    boost::intrusive::list<wait_node> waiters_;
     boost::intrusive::multiset<
         wait_node, boost::intrusive::compare<by_deadline>,
         boost::intrusive::constant_time_size<false>>

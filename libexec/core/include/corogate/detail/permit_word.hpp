@@ -15,8 +15,9 @@ struct permit_word {
     static constexpr std::uint64_t slow = std::uint64_t(1) << 60;
     /// Nothing new is admitted.
     static constexpr std::uint64_t draining = std::uint64_t(1) << 61;
-    /// Only the permits in use keep the state alive.
-    static constexpr std::uint64_t orphan = std::uint64_t(1) << 62;
+    /// No permit is given out any more: the number in use only falls.
+    static constexpr std::uint64_t closed = std::uint64_t(1) << 62;
+    static constexpr std::uint64_t refusing = slow | draining | closed;
 
     static constexpr std::uint64_t make(std::uint32_t limit) noexcept {
         return std::uint64_t(limit) << bits;
@@ -30,6 +31,11 @@ struct permit_word {
     static constexpr std::uint64_t with_limit(std::uint64_t word, std::uint32_t limit) noexcept {
         return (word & ~(std::uint64_t(max_permits) << bits)) | make(limit);
     }
+    /// What was in the word when n came back: whether they were the last ones there will ever be.
+    static constexpr bool last(std::uint64_t before, std::uint32_t n) noexcept {
+        return (before & closed) && in_use(before) == n;
+    }
+
     /// More may be in use than the limit says, after it was lowered.
     static constexpr bool fits(std::uint64_t word, std::uint32_t n) noexcept {
         return std::uint64_t(in_use(word)) + n <= limit(word);

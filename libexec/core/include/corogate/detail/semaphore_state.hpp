@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/post.hpp>
@@ -29,11 +30,11 @@ namespace corogate::detail {
 /// nobody blocks, and entering it is one atomic addition, so a release allocates nothing. After
 /// every batch of mail the grant loop runs, whatever the mail was.
 ///
-/// Lifetime: `refs_` counts the semaphore, links and alarms. The permits in use keep the state
-/// alive all together, through the word, so that a permit costs no reference count: the last
-/// reference leaves `permit_word::orphan` behind, and whoever then brings back the last permit
-/// deletes. A release that must enter the strand leaves its permits counted until the strand has
-/// them, so the state lives until then.
+/// Lifetime: `refs_` counts the semaphore, links, alarms, who is on the strand, and one reference
+/// that all permits share, so that a permit costs no count of its own. After the strand has closed,
+/// the permits in use only become fewer: whoever brings back the last one, or the closing itself
+/// where there is none, drops the shared reference. A release that must enter the strand leaves its
+/// permits counted until the strand has them, so the state lives until then.
 class semaphore_state {
 public:
     using executor_type = boost::asio::any_io_executor;
@@ -64,7 +65,7 @@ public:
     /// False where n are not free, somebody waits, or nothing is admitted.
     bool try_acquire(std::uint32_t n) noexcept {
         auto seen = word_.load(std::memory_order_relaxed);
-        while (!(seen & (permit_word::slow | permit_word::draining)) && permit_word::fits(seen, n))
+        while (!(seen & permit_word::refusing) && permit_word::fits(seen, n))
             if (word_.compare_exchange_weak(
                     seen, seen + n, std::memory_order_acquire, std::memory_order_relaxed
                 ))
@@ -78,8 +79,8 @@ public:
             if (word_.compare_exchange_weak(
                     seen, seen - n, std::memory_order_acq_rel, std::memory_order_relaxed
                 )) {
-                if ((seen & permit_word::orphan) && permit_word::in_use(seen) == n)
-                    delete this;
+                if (permit_word::last(seen, n))
+                    drop();
                 return;
             }
         enter(n * one_release);
@@ -120,20 +121,46 @@ public:
 
     void hold() noexcept { refs_.fetch_add(1, std::memory_order_relaxed); }
     void drop() noexcept {
-        if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1 &&
-            permit_word::in_use(word_.fetch_or(permit_word::orphan, std::memory_order_acq_rel)) ==
-                0)
+        if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1)
             delete this;
     }
-    friend void intrusive_ptr_add_ref(semaphore_state* state) noexcept { state->hold(); }
-    friend void intrusive_ptr_release(semaphore_state* state) noexcept { state->drop(); }
+
+    /// A reference; never null until it is moved from. (The null checks of `intrusive_ptr` make
+    /// g++ 12 warn of writes through null.)
+    class pointer {
+    public:
+        /// Takes over a reference that is already counted.
+        static pointer adopt(semaphore_state& state) noexcept { return pointer(state); }
+        static pointer share(semaphore_state& state) noexcept {
+            state.hold();
+            return pointer(state);
+        }
+        pointer(const pointer& other) noexcept
+            : state_(other.state_) {
+            state_->hold();
+        }
+        pointer(pointer&& other) noexcept
+            : state_(std::exchange(other.state_, nullptr)) {}
+        pointer& operator=(const pointer&) = delete;
+        ~pointer() {
+            if (state_)
+                state_->drop();
+        }
+        semaphore_state* operator->() const noexcept { return state_; }
+        semaphore_state& operator*() const noexcept { return *state_; }
+
+    private:
+        explicit pointer(semaphore_state& state) noexcept
+            : state_(&state) {}
+        semaphore_state* state_;
+    };
 
     /// Waiters touched so far. While nothing goes on, for tests.
     std::uint64_t steps() const noexcept { return queue_.steps(); }
 
 private:
-    using pointer = boost::intrusive_ptr<semaphore_state>;
-    using watchers = boost::intrusive::list<wait_node, boost::intrusive::constant_time_size<false>>;
+    using node_list =
+        boost::intrusive::list<wait_node, boost::intrusive::constant_time_size<false>>;
 
     // What is on its way to the strand: released permits in the low bits, mail above.
     static constexpr std::uint64_t one_release = 1;
@@ -151,7 +178,7 @@ private:
         void set(time_point when) override {
             timer_.expires_at(when); // cancels what waits
             if (when != wait_node::never)
-                timer_.async_wait([state = pointer(&state_)](boost::system::error_code ec) {
+                timer_.async_wait([state = pointer::share(state_)](boost::system::error_code ec) {
                     if (!ec)
                         state->ring();
                 });
@@ -166,32 +193,34 @@ private:
 
     std::uint64_t word() const noexcept { return word_.load(std::memory_order_acquire); }
 
-    /// Whoever brings the first work runs the strand. Without a reference, only what is added keeps
-    /// the state alive.
+    /// Whoever brings the first work runs the strand. The caller has a reference, or brings permits
+    /// that are in use.
     void enter(std::uint64_t work) noexcept {
         if (work_.fetch_add(work, std::memory_order_acq_rel) == 0)
             run();
     }
 
+    /// Until the strand has closed, the permits' reference is there, and nobody else can close it.
     void run() noexcept {
-        // Released permits are still counted: nobody can have deleted, and now nobody will.
-        if (refs_.fetch_add(1, std::memory_order_acq_rel) == 0)
-            word_.fetch_and(~permit_word::orphan, std::memory_order_acq_rel);
+        if (closed_)
+            hold();
         auto seen = work_.load(std::memory_order_acquire);
         for (;;) {
-            if (const auto n = releases(seen))
-                word_.fetch_sub(n, std::memory_order_acq_rel);
+            returned_ += releases(seen);
             for (wait_mail* mail = inbox_.take_all(); mail;)
                 open(*std::exchange(mail, mail->next));
             settle();
+            const bool held = closed_;
             auto done = seen;
             if (work_.compare_exchange_strong(
                     done, 0, std::memory_order_acq_rel, std::memory_order_acquire
-                ))
-                break;
+                )) {
+                if (held)
+                    drop();
+                return;
+            }
             seen = work_.fetch_sub(seen, std::memory_order_acq_rel) - seen;
         }
-        drop();
     }
 
     void open(wait_mail& mail) noexcept {
@@ -211,6 +240,13 @@ private:
         }
         case wait_mail::kind::close:
             closed_ = true;
+            hold(); // until this run ends
+            if (permit_word::last(
+                    word_.fetch_or(permit_word::closed, std::memory_order_acq_rel) |
+                        permit_word::closed,
+                    0
+                ))
+                drop();
             return;
         }
     }
@@ -225,7 +261,6 @@ private:
                 return finish(waiter, errc::draining);
             if (doomed(waiter.amount))
                 return finish(waiter, errc::job_too_large);
-            waiting_.fetch_add(1, std::memory_order_relaxed);
             queue_.push(waiter);
         } else {
             waiter.listed = true;
@@ -240,7 +275,6 @@ private:
     wait_node& unlist(wait_node& waiter) noexcept {
         if (waiter.what == wait_node::purpose::acquire) {
             queue_.remove(waiter);
-            waiting_.fetch_sub(1, std::memory_order_relaxed);
         } else {
             waiter.listed = false;
             watchers_.erase(watchers_.iterator_to(waiter));
@@ -248,6 +282,7 @@ private:
         return waiter;
     }
 
+    /// Completes at the end of the batch, when what it may look at is up to date.
     void finish(wait_node& waiter, boost::system::error_code why) noexcept {
         if (waiter.link) {
             waiter.link->target = nullptr;
@@ -255,7 +290,7 @@ private:
             waiter.link = nullptr;
         }
         waiter.outcome = why;
-        waiter.post();
+        finished_.push_back(waiter);
     }
 
     /// Brings everything to rest after a change.
@@ -264,23 +299,28 @@ private:
                           rung_.exchange(false, std::memory_order_acq_rel);
         if (rang)
             armed_ = wait_node::never;
-        if (!slow_)
-            return;
-        if (closed_) {
-            while (!queue_.empty())
+        if (slow_) {
+            while (closed_ && !queue_.empty())
                 finish(unlist(queue_.front()), errc::stopped);
-            while (!watchers_.empty())
+            while (closed_ && !watchers_.empty())
                 finish(unlist(watchers_.front()), errc::stopped);
+            refuse_doomed();
+            grant();
+            if (rang)
+                expire();
         }
-        refuse_doomed();
-        grant();
-        if (rang)
-            expire();
+        give_back();
         notify_watchers();
         arm();
-        if (queue_.empty() && watchers_.empty()) {
+        waiting_.store(queue_.size(), std::memory_order_relaxed);
+        if (slow_ && queue_.empty() && watchers_.empty()) {
             slow_ = false;
             word_.fetch_and(~permit_word::slow, std::memory_order_acq_rel);
+        }
+        while (!finished_.empty()) {
+            wait_node& waiter = finished_.front();
+            finished_.pop_front();
+            waiter.post();
         }
     }
 
@@ -294,7 +334,6 @@ private:
     void refuse_doomed() noexcept {
         if (const auto limit = permit_word::limit(word()))
             queue_.remove_heavier(limit, [&](wait_node& waiter) {
-                waiting_.fetch_sub(1, std::memory_order_relaxed);
                 finish(waiter, errc::job_too_large);
             });
     }
@@ -307,14 +346,21 @@ private:
         }
     }
 
+    /// From what came back in this batch, else from the word, which nobody else takes from while it
+    /// says slow.
     bool take(std::uint32_t n) noexcept {
-        auto seen = word_.load(std::memory_order_relaxed);
-        while (permit_word::fits(seen, n))
-            if (word_.compare_exchange_weak(
-                    seen, seen + n, std::memory_order_acq_rel, std::memory_order_relaxed
-                ))
-                return true;
-        return false;
+        if (!permit_word::fits(word() - returned_, n))
+            return false;
+        if (n > returned_)
+            word_.fetch_add(n - returned_, std::memory_order_acq_rel);
+        returned_ -= std::min(n, returned_);
+        return true;
+    }
+
+    void give_back() noexcept {
+        if (const auto n = std::exchange(returned_, 0))
+            if (permit_word::last(word_.fetch_sub(n, std::memory_order_acq_rel), n))
+                drop();
     }
 
     void expire() noexcept {
@@ -322,7 +368,6 @@ private:
             return;
         const auto time = now();
         while (auto* const waiter = queue_.pop_expired(time)) {
-            waiting_.fetch_sub(1, std::memory_order_relaxed);
             finish(*waiter, errc::timed_out);
         }
         grant();
@@ -368,7 +413,7 @@ private:
                 if (seen == 0)
                     return;
             } while (!refs_.compare_exchange_weak(seen, seen + 1, std::memory_order_acq_rel));
-            boost::asio::post(executor_, [state = pointer(this, false)] { state->ring(); });
+            boost::asio::post(executor_, [state = pointer::adopt(*this)] { state->ring(); });
         });
     }
 
@@ -376,7 +421,7 @@ private:
     environment* const environment_;
     std::atomic<std::uint64_t> word_;
     std::atomic<std::uint64_t> work_{0};
-    std::atomic<std::uint32_t> refs_{1};
+    std::atomic<std::uint32_t> refs_{2}; // the semaphore's, and the permits'
     std::atomic<bool> rung_{false};
     std::atomic<std::size_t> waiting_{0};
     inbox<wait_mail> inbox_;
@@ -384,8 +429,10 @@ private:
 
     // Strand only.
     permit_queue queue_;
-    watchers watchers_;
-    bool slow_ = false; // the flag of the word
+    node_list watchers_; // of a resize or a drain
+    node_list finished_;
+    std::uint32_t returned_ = 0; // released, and still in use in the word
+    bool slow_ = false;          // the flag of the word
     bool closed_ = false;
     time_point armed_ = wait_node::never;
     std::unique_ptr<environment::alarm> alarm_;
