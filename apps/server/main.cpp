@@ -16,6 +16,7 @@
 #include <iostream>
 #include <optional>
 #include <string>
+#include <syncstream>
 
 namespace asio = boost::asio;
 namespace http = corogate::http;
@@ -24,7 +25,7 @@ using namespace std::chrono_literals;
 namespace {
 
 int fail(const std::string& sentence) {
-    std::cerr << "corogate-server: " << sentence << std::endl;
+    std::osyncstream(std::cerr) << "corogate-server: " << sentence << std::endl;
     return 2;
 }
 
@@ -33,7 +34,9 @@ http::server_options listen_on(const server::options& from, std::uint16_t port) 
     to.port(port).threads(from.io_threads);
     for (const auto& host : from.allowed_hosts)
         to.allow_host(host);
-    to.on_error([](std::string_view what) { std::clog << "corogate-server: " << what << '\n'; });
+    to.on_error([](std::string_view what) {
+        std::osyncstream(std::cerr) << "corogate-server: " << what << '\n';
+    });
     return to;
 }
 
@@ -51,13 +54,14 @@ int report(const corogate::drain_report& left, server::service& service) {
         return 0;
     const auto list = [](std::size_t n, const char* what) {
         if (n)
-            std::cerr << "corogate-server: abandoned: " << n << ' ' << what << std::endl;
+            std::osyncstream(std::cerr)
+                << "corogate-server: abandoned: " << n << ' ' << what << std::endl;
     };
     list(left.abandoned, "tasks that were waiting");
     list(left.still_running, "tasks that were running");
     list(left.unused, "places of requests that had not sent their body");
     for (const auto& line : service.left_for_next_start(100))
-        std::cerr << "corogate-server: abandoned: " << line << std::endl;
+        std::osyncstream(std::cerr) << "corogate-server: abandoned: " << line << std::endl;
     return 3;
 }
 
@@ -125,7 +129,8 @@ int run(const server::options& options) {
             // Answers under way are sent; then nothing of ours is left.
             auto closed = [&](std::size_t cut) {
                 if (cut)
-                    std::cerr << "corogate-server: " << cut << " connections were cut" << std::endl;
+                    std::osyncstream(std::cerr)
+                        << "corogate-server: " << cut << " connections were cut" << std::endl;
                 signals.cancel();
                 signals_context.stop();
             };

@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 #include <functional>
 #include <iostream>
+#include <syncstream>
 #include <utility>
 
 namespace asio = boost::asio;
@@ -30,9 +31,9 @@ corogate::pool_options pool_options_of(const options& from) {
         try {
             std::rethrow_exception(error);
         } catch (const std::exception& e) {
-            std::clog << "corogate-server: a task failed: " << e.what() << '\n';
+            std::osyncstream(std::cerr) << "corogate-server: a task failed: " << e.what() << '\n';
         } catch (...) {
-            std::clog << "corogate-server: a task failed\n";
+            std::osyncstream(std::cerr) << "corogate-server: a task failed\n";
         }
     });
     return to;
@@ -120,8 +121,8 @@ asio::awaitable<std::vector<finding_record>> check_form(
                 said = edc::evaluate(*rule, *records);
             } catch (const std::exception& e) {
                 // One broken check must neither hide the others' findings nor pass for a pass.
-                std::clog << "corogate-server: rule " << rule->id << " failed: " << e.what()
-                          << '\n';
+                std::osyncstream(std::cerr)
+                    << "corogate-server: rule " << rule->id << " failed: " << e.what() << '\n';
                 said.skips.push_back({rule->id, "the check failed inside the server"});
             }
             co_return said;
@@ -175,9 +176,10 @@ void service::recover() {
         try {
             std::rethrow_exception(error);
         } catch (const std::exception& e) {
-            std::clog << "corogate-server: cannot take up earlier work: " << e.what() << '\n';
+            std::osyncstream(std::cerr)
+                << "corogate-server: cannot take up earlier work: " << e.what() << '\n';
         } catch (...) {
-            std::clog << "corogate-server: cannot take up earlier work\n";
+            std::osyncstream(std::cerr) << "corogate-server: cannot take up earlier work\n";
         }
     };
     asio::co_spawn(pool_.get_executor(), take_up_forms(), report);
@@ -195,21 +197,24 @@ asio::awaitable<void> service::take_up_forms() {
                 co_return; // requests of this process look after themselves
             const edc::study* study = studies_.find(form.study);
             if (!study || !study->has_form(form.form)) {
-                std::clog << "corogate-server: form " << form.id << " of study " << form.study
-                          << " stays unchecked: this server does not have the study\n";
+                std::osyncstream(std::cerr)
+                    << "corogate-server: form " << form.id << " of study " << form.study
+                    << " stays unchecked: this server does not have the study\n";
                 continue;
             }
             auto records = study->read_save(json::parse(form.datasets));
             if (!records) {
-                std::clog << "corogate-server: form " << form.id
-                          << " stays unchecked: " << records.error().message() << '\n';
+                std::osyncstream(std::cerr)
+                    << "corogate-server: form " << form.id
+                    << " stays unchecked: " << records.error().message() << '\n';
                 continue;
             }
             const auto n = study->rules_of(form.form).size();
             auto job = co_await pool_.async_admit(n, asio::use_awaitable);
             if (!job && job.error().reason() == corogate::errc::job_too_large) {
-                std::clog << "corogate-server: form " << form.id
-                          << " stays unchecked: limit and queue are too small for its rules\n";
+                std::osyncstream(std::cerr)
+                    << "corogate-server: form " << form.id
+                    << " stays unchecked: limit and queue are too small for its rules\n";
                 continue;
             }
             if (!job)

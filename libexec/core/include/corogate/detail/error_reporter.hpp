@@ -6,6 +6,7 @@
 #include <mutex>
 #include <set>
 #include <string>
+#include <syncstream>
 #include <typeinfo>
 #include <utility>
 
@@ -42,9 +43,9 @@ private:
         }
         const std::lock_guard lock(mutex_);
         if (seen_.insert(kind).second)
-            std::clog << "corogate: a detached task failed: " << what
-                      << " (further failures of this kind are not logged; set "
-                         "pool_options::on_error to see them)\n";
+            std::osyncstream(std::clog) << "corogate: a detached task failed: " << what
+                                        << " (further failures of this kind are not logged; set "
+                                           "pool_options::on_error to see them)\n";
     }
 
     const error_handler handler_;
