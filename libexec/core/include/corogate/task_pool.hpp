@@ -54,9 +54,9 @@ class pool_access;
 /// child belongs to the parent's job unless it is given options of its own, is never refused for
 /// want of room, and is served before everything else; the parent goes on when it owns a permit
 /// again. So no depth of nesting deadlocks, at any limit. A wait that is not the task's own
-/// coroutine's (in a coroutine it spawned, in a branch of `||`), or not for work of this pool,
-/// keeps the permit: the watchdog
-/// (`pool_options::stuck_after`) names it.
+/// coroutine's (in a coroutine it spawned, in a branch of `||`), that is bound to a cancellation
+/// slot of its own, or that is not for work of this pool keeps the permit, and can use up the
+/// limit: the watchdog (`pool_options::stuck_after`) names it.
 ///
 /// Failure: an exception reaches the submitter; that of a detached task reaches
 /// `pool_options::on_error`. It never ends the process and never costs a permit.
@@ -85,8 +85,9 @@ public:
     /// Runs on threads of its own.
     explicit task_pool(pool_options options = {})
         : core_(std::make_shared<detail::pool_core>(options)) {}
-    /// Runs on the threads of `threads`, which outlives the pool; `pool_options::threads` is
-    /// ignored.
+    /// Runs on the threads of `threads`, which outlives the pool and still runs when the pool is
+    /// destroyed (joined or stopped before, it leaves the destructor waiting);
+    /// `pool_options::threads` is ignored.
     explicit task_pool(boost::asio::thread_pool& threads, pool_options options = {})
         : threads_(&threads)
         , core_(std::make_shared<detail::pool_core>(options, threads)) {}
@@ -265,20 +266,9 @@ auto submit_through(
 template <typename F>
 boost::system::result<void, refusal>
 try_submit_through(const std::shared_ptr<pool_core>& core, F&& task, const submission_path& path) {
-    auto no = reserve_places(*core, path.lane, 1);
-    if (!no && path.who && path.who->deadline() == std::chrono::nanoseconds::zero()) {
-        if (path.lane)
-            path.lane->doors.release(1);
-        core->release_unused(1);
-        no = errc::expired;
-    }
+    const auto no = reserve_places(*core, path, 1);
     if (no) {
-        if (path.who)
-            core->refuse(*path.who, 1, *no);
-        else if (core->options().observe())
-            core->refuse(job_options(), 1, *no);
-        else
-            core->count_refused(1);
+        core->refuse(path.options(), 1, *no);
         return core->make_refusal(*no);
     }
     place_guard place(*core, 1, path.lane);
@@ -296,19 +286,10 @@ try_submit_through(const std::shared_ptr<pool_core>& core, F&& task, const submi
 
 inline std::optional<refusal>
 admit_through(pool_core& core, std::size_t n, const submission_path& path, job_record_ptr& record) {
-    std::optional<errc> no;
-    if (path.who && path.who->deadline() == std::chrono::nanoseconds::zero())
-        no = errc::expired;
-    else
-        no = reserve_places(core, path.lane, n);
+    const auto no = reserve_places(core, path, n);
     if (no) {
         core.count_job(false);
-        if (path.who)
-            core.refuse(*path.who, n, *no);
-        else if (core.options().observe())
-            core.refuse(job_options(), n, *no);
-        else
-            core.count_refused(n);
+        core.refuse(path.options(), n, *no);
         return core.make_refusal(*no);
     }
     place_guard places(core, n, path.lane);

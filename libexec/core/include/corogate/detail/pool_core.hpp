@@ -195,6 +195,11 @@ public:
     pool_stats stats();
     const pool_timings_state& timings() const noexcept { return timings_; }
     void sample(task_node& node) noexcept;
+    /// A task that was timed is admitted only now.
+    void restamp(task_node& node) const noexcept {
+        if (node.stamp != 0)
+            node.stamp = now().time_since_epoch().count();
+    }
 
     void start_drain(std::unique_ptr<life_waiter> waiter, std::chrono::nanoseconds timeout);
     void start_stop(std::unique_ptr<life_waiter> waiter);
@@ -266,6 +271,10 @@ private:
     void pump();
     void take_inbox();
     void enqueue(task_node& node);
+    pool_queue& queue_of(const job_record* job) noexcept {
+        return job && job->lane ? job->lane->queue : queue_;
+    }
+    bool others_wait(const lane_state& lane) const noexcept;
     void let_waiters_in();
     bool displace_for(admission_waiter& waiter);
     void refuse_waiters(errc why);
@@ -283,6 +292,7 @@ private:
     void put_back(task_node& node) noexcept;
     void take_back(task_node& node);
     void give_up(task_node& node, errc why);
+    void drop_one(task_node& node, errc why);
     void serve(runner& r);
     void give(runner& r, task_node* node, bool leave = false);
     void park(runner& r);
@@ -312,7 +322,7 @@ private:
 
     void check_drained();
     void check_resized();
-    void drain_expired(life_waiter& whose);
+    void drain_expired();
     friend class life_waiter;
     friend struct job_record::end_of_time;
     void stop_now();
@@ -341,6 +351,17 @@ private:
     std::uint64_t give_place_back(task_node& node) noexcept;
     static task_info info_of(const task_node& node) noexcept;
     void tell_dropped(const task_node& node, errc why) noexcept;
+    static void publish(runner& r, const task_node& node) noexcept;
+    static void unpublish(runner& r, const task_node& node) noexcept;
+    /// Calls the observer, where there is one; it harms nobody.
+    template <typename F>
+    void observe(F tell) noexcept {
+        if (observer* by = options_.observe().get())
+            try {
+                tell(*by);
+            } catch (...) {
+            }
+    }
     bool held() const noexcept { return gate_.has(gate::stopped | gate::paused); }
 
     friend class running_task;
@@ -436,7 +457,7 @@ private:
     }
 };
 
-inline void life_waiter::due(time_point) { core->drain_expired(*this); }
+inline void life_waiter::due(time_point) { core->drain_expired(); }
 
 template <typename Handler>
 runner* pool_core::waiting_task(const Handler& handler) const noexcept {

@@ -10,17 +10,15 @@ inline void job_record::bury() noexcept { core_.bury(this); }
 
 inline void pool_core::refuse(const job_options& who, std::size_t n, errc why) noexcept {
     count_refused(n);
-    if (options_.observe()) {
-        try {
-            asio::post(executor_, [by = options_.observe(), who, n, why] {
-                try {
-                    by->refused(who, n, why);
-                } catch (...) { // an observer harms nobody
-                }
-            });
-        } catch (...) { // out of memory: it is counted
-        }
-    }
+    // Posted with what it needs: the pool may end before it is called.
+    observe([&](observer&) {
+        asio::post(executor_, [by = options_.observe(), who, n, why] {
+            try {
+                by->refused(who, n, why);
+            } catch (...) { // an observer harms nobody
+            }
+        });
+    });
 }
 
 inline refusal pool_core::make_refusal(errc why) const noexcept {
@@ -161,13 +159,8 @@ inline void pool_core::cancel(cancel_link_ptr link, asio::cancellation_type type
 
 inline pool_stats pool_core::stats() {
     pool_stats s;
-    std::atomic<bool> done{false};
-    on_strand([this, &s, &done] {
-        s = collect();
-        done.store(true, std::memory_order_release);
-        done.notify_all();
-    });
-    await(done);
+    on_strand([this, &s] { s = collect(); });
+    pass_strand();
     return s;
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <corogate/detail/pool_core.hpp>
 #include <iostream>
+#include <syncstream>
 
 namespace corogate::detail {
 
@@ -96,9 +97,7 @@ inline void pool_core::resize_queue(std::size_t tasks) {
 }
 
 inline void pool_core::start_resize(std::unique_ptr<life_waiter> waiter, std::size_t limit) {
-    auto shared = std::make_shared<std::unique_ptr<life_waiter>>(std::move(waiter));
-    on_strand([this, shared, limit] {
-        auto w = std::move(*shared);
+    on_strand([this, w = std::move(waiter), limit]() mutable {
         if (leaving_) {
             w->complete(errc::stopped, {});
             return;
@@ -144,15 +143,15 @@ inline void pool_core::resume() {
 }
 
 inline bool pool_core::reopen() {
-    auto open = std::make_shared<std::atomic<bool>>(false);
-    on_strand([this, open] {
+    bool open = false;
+    on_strand([this, &open] {
         if (leaving_ || !draining_.empty())
             return;
         gate_.clear(gate::draining);
-        open->store(true, std::memory_order_relaxed);
+        open = true;
     });
     pass_strand();
-    return open->load(std::memory_order_relaxed);
+    return open;
 }
 
 inline void pool_core::accompany(pool_core& blocking) {
@@ -167,9 +166,8 @@ inline void pool_core::belong_to(pool_core& principal) {
 
 inline lane_state& pool_core::add_lane(std::unique_ptr<lane_state> lane) {
     lane_state& made = *lane;
-    auto shared = std::make_shared<std::unique_ptr<lane_state>>(std::move(lane));
-    on_strand([this, shared] {
-        lanes_.push_back(std::move(*shared));
+    on_strand([this, lane = std::move(lane)]() mutable {
+        lanes_.push_back(std::move(lane));
         put_back_window();
     });
     pass_strand();
@@ -231,7 +229,7 @@ inline abandoned_job& line_of(drain_report& report, const job_record* job) {
 }
 
 /// The earliest deadline ends every drain under way: what it gave up is gone for all of them.
-inline void pool_core::drain_expired(life_waiter&) {
+inline void pool_core::drain_expired() {
     task_list given_up;
     take_all_waiting(given_up);
     drain_report report;
@@ -265,10 +263,8 @@ inline void pool_core::drain_expired(life_waiter&) {
 
 inline void
 pool_core::start_drain(std::unique_ptr<life_waiter> waiter, std::chrono::nanoseconds timeout) {
-    auto shared = std::make_shared<std::unique_ptr<life_waiter>>(std::move(waiter));
     gate_.set(gate::draining); // the strand may be busy: nobody comes in from here on
-    on_strand([this, shared, timeout] {
-        auto w = std::move(*shared);
+    on_strand([this, w = std::move(waiter), timeout]() mutable {
         if (leaving_) {
             w->complete(errc::stopped, {});
             return;
@@ -293,10 +289,8 @@ inline void pool_core::stop() {
 }
 
 inline void pool_core::start_stop(std::unique_ptr<life_waiter> waiter) {
-    auto shared = std::make_shared<std::unique_ptr<life_waiter>>(std::move(waiter));
     gate_.set(gate::stopped);
-    on_strand([this, shared] {
-        auto w = std::move(*shared);
+    on_strand([this, w = std::move(waiter)]() mutable {
         w->core = this;
         w->began = now();
         w->ended_before = ended();
@@ -480,7 +474,7 @@ inline void pool_core::look_for_stuck() {
                 if (by)
                     by->stuck(task);
                 else
-                    std::clog
+                    std::osyncstream(std::clog)
                         << "corogate: a task of job " << task.job << " (tenant \"" << task.tenant
                         << "\", \"" << task.name << "\") has been running for "
                         << std::chrono::duration_cast<std::chrono::seconds>(task.running).count()

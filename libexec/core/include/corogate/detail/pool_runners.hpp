@@ -59,21 +59,21 @@ public:
     ~running_task() {
         if (!node_)
             return;
-        forget();
+        pool_core::unpublish(runner_, *node_);
         runner_.note_end(true);
         core_.abandoned_running_.fetch_add(1, std::memory_order_release);
         core_.give_place_back(*node_);
-        core_.drops_pending_.fetch_add(1, std::memory_order_relaxed);
+        core_.drop_begins();
         core_.tell_dropped(*node_, errc::abandoned);
         node_->drop(core_, errc::abandoned);
-        core_.drops_pending_.fetch_sub(1, std::memory_order_release);
+        core_.drop_done();
     }
 
     /// The task has run to its end.
     task_node* ended() noexcept {
         if (node_->stamp != 0)
             note_end();
-        forget();
+        pool_core::unpublish(runner_, *node_);
         return std::exchange(node_, nullptr);
     }
 
@@ -85,29 +85,15 @@ private:
         const duration waited = began_.time_since_epoch() - duration(node_->stamp);
         if (node_->weight != 0)
             core_.timings_.queue_wait.record(waited, node_->weight);
-        if (observer* by = core_.options_.observe().get())
-            try {
-                by->started(core_.info_of(*node_), waited);
-            } catch (...) { // an observer harms nobody
-            }
+        core_.observe([&](observer& by) { by.started(pool_core::info_of(*node_), waited); });
     }
     void note_end() noexcept {
         const duration ran = core_.now() - began_;
         if (node_->weight != 0)
             core_.timings_.service_time.record(ran, node_->weight);
-        if (observer* by = core_.options_.observe().get())
-            try {
-                by->ended(core_.info_of(*node_), ran, node_->error());
-            } catch (...) { // an observer harms nobody
-            }
-    }
-
-    void forget() noexcept {
-        runner_.job.store(nullptr, std::memory_order_release);
-        if (node_->link) {
-            runner_.current = nullptr;
-            node_->link->running.store(nullptr, std::memory_order_release);
-        }
+        core_.observe([&](observer& by) {
+            by.ended(pool_core::info_of(*node_), ran, node_->error());
+        });
     }
 
     pool_core& core_;
@@ -128,11 +114,26 @@ inline task_info pool_core::info_of(const task_node& node) noexcept {
 }
 
 inline void pool_core::tell_dropped(const task_node& node, errc why) noexcept {
-    if (observer* by = options_.observe().get())
-        try {
-            by->dropped(info_of(node), why);
-        } catch (...) { // an observer harms nobody
-        }
+    observe([&](observer& by) { by.dropped(info_of(node), why); });
+}
+
+/// Says which task the runner has; before it looks whether the task may start, so that whoever
+/// wants to end it sees the runner, or the runner him.
+inline void pool_core::publish(runner& r, const task_node& node) noexcept {
+    if (node.link) {
+        r.current = node.link.get();
+        r.current->running.store(&r, std::memory_order_seq_cst);
+    }
+    if (node.job)
+        r.job.store(node.job.get(), std::memory_order_seq_cst);
+}
+
+inline void pool_core::unpublish(runner& r, const task_node& node) noexcept {
+    r.job.store(nullptr, std::memory_order_release);
+    if (node.link) {
+        r.current = nullptr;
+        node.link->running.store(nullptr, std::memory_order_release);
+    }
 }
 
 /// A task that was served has left; its place is free. Returns the gate's flags.
@@ -253,11 +254,7 @@ inline void pool_core::finish(runner& r, task_node* node) noexcept {
 }
 
 inline void pool_core::drop_at_start(runner& r, task_node* node, errc why) noexcept {
-    r.job.store(nullptr, std::memory_order_release);
-    if (node->link) {
-        r.current = nullptr;
-        node->link->running.store(nullptr, std::memory_order_relaxed);
-    }
+    unpublish(r, *node);
     (why == errc::stopped   ? stopped_at_start_
      : why == errc::expired ? expired_at_start_
                             : cancelled_at_start_)
@@ -271,23 +268,13 @@ inline void pool_core::drop_at_start(runner& r, task_node* node, errc why) noexc
 /// What came while the task was on its way from the window to its runner: its cancellation, the end
 /// of its job, a stop, a pause.
 inline bool pool_core::must_not_start(runner& r, task_node* node) noexcept {
-    if (node->link) {
-        r.current = node->link.get();
-        r.current->running.store(&r, std::memory_order_seq_cst);
-    }
-    job_record* job = node->job.get();
-    if (job)
-        r.job.store(job, std::memory_order_seq_cst);
+    publish(r, *node);
     if (held()) {
         if (gate_.has(gate::stopped)) { // the stop has passed this runner's strand before
             drop_at_start(r, node, errc::stopped);
             return true;
         }
-        r.job.store(nullptr, std::memory_order_release);
-        if (node->link) {
-            r.current = nullptr;
-            node->link->running.store(nullptr, std::memory_order_relaxed);
-        }
+        unpublish(r, *node);
         r.returned = node;
         r.must_ask = true;
         return true;
@@ -296,7 +283,7 @@ inline bool pool_core::must_not_start(runner& r, task_node* node) noexcept {
         drop_at_start(r, node, errc::cancelled);
         return true;
     }
-    if (job) {
+    if (const job_record* job = node->job.get()) {
         int over = job->over.load(std::memory_order_seq_cst);
         if (over == 0 && job->deadline != job_record::never && now() >= job->deadline)
             over = static_cast<int>(errc::expired);

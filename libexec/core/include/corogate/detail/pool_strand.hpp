@@ -27,8 +27,7 @@ inline void pool_core::enqueue(task_node& node) {
         nested_.push_back(node);
         place = cancel_link::place::nested;
     } else {
-        job_record* job = node.job.get();
-        (job && job->lane ? job->lane->queue : queue_).push(node);
+        queue_of(node.job.get()).push(node);
     }
     if (cancel_link* link = node.link.get()) {
         link->where = place;
@@ -45,12 +44,7 @@ inline void pool_core::take_inbox() {
         const job_record* job = node->job.get();
         const int over = job ? job->over.load(std::memory_order_relaxed) : 0;
         if (leaving_ || over != 0) {
-            const errc why = leaving_ ? errc::stopped : static_cast<errc>(over);
-            count_dropped(why, 1);
-            gate_.release(1);
-            task_list one;
-            one.push_back(*node);
-            drop_later(one, why);
+            drop_one(*node, leaving_ ? errc::stopped : static_cast<errc>(over));
         } else {
             enqueue(*node);
         }
@@ -114,8 +108,13 @@ inline void pool_core::let_waiters_in() {
     gate_.set(gate::waiters);
     while (!door_.empty()) {
         const bool never = door_.front().places > gate_.capacity(); // since a shrink
-        if (!never && !gate_.reserve_for_waiter(door_.front().places))
-            break;
+        if (!never && !gate_.reserve_for_waiter(door_.front().places)) {
+            // Of those let in some may have come too late and be dropped: their places are free,
+            // and nobody else looks.
+            take_inbox();
+            if (door_.empty() || !gate_.reserve_for_waiter(door_.front().places))
+                break;
+        }
         std::unique_ptr<admission_waiter> waiter(&door_.front());
         door_.pop_front();
         if (never) {
@@ -130,9 +129,6 @@ inline void pool_core::let_waiters_in() {
     if (door_.empty())
         gate_.clear(gate::waiters);
     take_inbox(); // those who were let in have come in
-    // Some came too late and were dropped: their places are free, and nobody else may look.
-    if (!door_.empty() && gate_.free() >= static_cast<std::int64_t>(door_.front().places))
-        let_waiters_in();
 }
 
 inline void pool_core::refuse_waiters(errc why) {
@@ -161,7 +157,7 @@ inline void pool_core::settle_tenants() {
     for (job_record* job = gone_jobs_.take_all(); job;) {
         job_record* next = std::exchange(job->next, nullptr);
         const auto n = job->gone.exchange(0, std::memory_order_acq_rel);
-        (job->lane ? job->lane->queue : queue_).left(*job, n);
+        queue_of(job).left(*job, n);
         intrusive_ptr_release(job);
         job = next;
     }
@@ -174,10 +170,20 @@ inline void pool_core::bury_dead() {
 
 // ---- next ----
 
+/// Whether somebody outside the lane could use the next permit: then it borrows none.
+inline bool pool_core::others_wait(const lane_state& lane) const noexcept {
+    if (!queue_.empty() || !nested_.empty())
+        return true;
+    for (const auto& other : lanes_)
+        if (other.get() != &lane && !other->queue.empty() && other->used < other->limit)
+            return true;
+    return false;
+}
+
 /// Whether a task of a lane could run now, were there a permit.
 inline bool pool_core::lane_waits() const noexcept {
     for (const auto& lane : lanes_)
-        if (!lane->queue.empty() && lane->room(!queue_.empty() || !nested_.empty()))
+        if (!lane->queue.empty() && lane->room(others_wait(*lane)))
             return true;
     return false;
 }
@@ -206,11 +212,7 @@ inline task_node* pool_core::next_of_lanes() noexcept {
         lane_state& lane = *lanes_[turn];
         if (lane.queue.empty())
             continue;
-        bool others = !queue_.empty() || !nested_.empty();
-        for (const auto& other : lanes_)
-            others = others ||
-                     (other.get() != &lane && !other->queue.empty() && other->used < other->limit);
-        if (lane.room(others)) {
+        if (lane.room(others_wait(lane))) {
             ++lane.used;
             return lane.queue.next();
         }
@@ -261,8 +263,7 @@ inline void pool_core::put_back(task_node& node) noexcept {
         nested_.push_front(node);
         place = cancel_link::place::nested;
     } else {
-        job_record* job = node.job.get();
-        (job && job->lane ? job->lane->queue : queue_).put_back(node);
+        queue_of(node.job.get()).put_back(node);
     }
     if (node.link) {
         node.link->where = place;
@@ -469,8 +470,7 @@ inline void pool_core::count_dropped(errc why, std::size_t n) noexcept {
 inline void pool_core::drop_later(task_list& nodes, errc why) {
     if (nodes.empty())
         return;
-    auto doomed = std::make_shared<task_list>(std::move(nodes));
-    for (queue_entry& entry : *doomed) {
+    for (queue_entry& entry : nodes) {
         auto& node = static_cast<task_node&>(entry);
         if (node.link)
             node.link->where = cancel_link::place::nowhere;
@@ -478,8 +478,8 @@ inline void pool_core::drop_later(task_list& nodes, errc why) {
             node.job->lane->doors.release(1);
     }
     drop_begins();
-    asio::post(home().executor_, [this, why, doomed = std::move(doomed)] {
-        doomed->clear_and_dispose([this, why](queue_entry* entry) {
+    asio::post(home().executor_, [this, why, doomed = std::move(nodes)]() mutable {
+        doomed.clear_and_dispose([this, why](queue_entry* entry) {
             auto* node = static_cast<task_node*>(entry);
             tell_dropped(*node, why);
             node->drop(*this, why);
@@ -510,7 +510,12 @@ inline void pool_core::give_up(task_node& node, errc why) {
     if (node.nested)
         nested_.erase(nested_.iterator_to(node));
     else
-        (node.job && node.job->lane ? node.job->lane->queue : queue_).erase(node);
+        queue_of(node.job.get()).erase(node);
+    drop_one(node, why);
+}
+
+/// A task that stands in no queue.
+inline void pool_core::drop_one(task_node& node, errc why) {
     count_dropped(why, 1);
     gate_.release(1);
     task_list one;
@@ -520,7 +525,7 @@ inline void pool_core::give_up(task_node& node, errc why) {
 
 inline void pool_core::drop_waiting(job_record& job, errc why) {
     task_list given_up;
-    (job.lane ? job.lane->queue : queue_).take_all(job, given_up);
+    queue_of(&job).take_all(job, given_up);
     for (auto it = nested_.begin(); it != nested_.end();) {
         auto& node = static_cast<task_node&>(*it++);
         if (node.job.get() == &job) {

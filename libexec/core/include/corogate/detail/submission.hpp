@@ -28,6 +28,14 @@ struct submission_path {
 
     /// A record of its own where there is something to record.
     bool recorded() const noexcept { return who || lane; }
+    const job_options& options() const {
+        static const job_options nobody;
+        return who ? *who : nobody;
+    }
+    /// A deadline of zero has passed at admission.
+    bool expired() const noexcept {
+        return who && who->deadline() == std::chrono::nanoseconds::zero();
+    }
 };
 
 /// Reserved places that go back unless tasks take them.
@@ -54,15 +62,47 @@ private:
     lane_state* lane_;
 };
 
-/// Both gates, all or nothing.
-inline std::optional<errc> reserve_places(pool_core& core, lane_state* lane, std::size_t n) {
-    if (lane)
-        if (const auto no = lane->doors.reserve(n))
+/// The deadline, then both gates, all or nothing.
+inline std::optional<errc>
+reserve_places(pool_core& core, const submission_path& path, std::size_t n) {
+    if (path.expired())
+        return errc::expired;
+    if (path.lane)
+        if (const auto no = path.lane->doors.reserve(n))
             return no;
     const auto no = core.reserve(n);
-    if (no && lane)
-        lane->doors.release(n);
+    if (no && path.lane)
+        path.lane->doors.release(n);
     return no;
+}
+
+/// The same for children of a task that waits: never refused for want of room.
+inline std::optional<errc>
+force_places(pool_core& core, const submission_path& path, std::size_t n) {
+    if (path.expired())
+        return errc::expired;
+    if (n > core.options().children())
+        return errc::job_too_large;
+    if (!core.force(n))
+        return errc::stopped;
+    if (path.lane)
+        path.lane->doors.force(n);
+    return std::nullopt;
+}
+
+/// Overflow policy `spill`, on the pool: whether the store took n tasks. Counts them either way.
+inline errc offer_to_store(pool_core& core, const job_options& who, std::size_t n) {
+    bool stored = false;
+    try {
+        stored = core.options().on_spill()(who);
+    } catch (...) { // declined
+    }
+    if (!stored) {
+        core.refuse(who, n, errc::queue_full);
+        return errc::queue_full;
+    }
+    core.count_spilled(n);
+    return errc::spilled;
 }
 
 /// The job of a submission, as far as it needs a record. `places`: reserved for tasks to come.
@@ -71,7 +111,7 @@ inline job_record_ptr make_record(
     pool_core& core, const submission_path& path, std::size_t places,
     const job_record* parent = nullptr, bool at_door = false
 ) {
-    job_options who = path.who ? *path.who : job_options();
+    job_options who = path.options();
     if (parent && !path.who)
         who.tenant(parent->tenant_name).priority(parent->priority).name(parent->name);
     auto job = core.make_job(who, places);
@@ -97,6 +137,7 @@ public:
             task->job->deadline = pool_clock::later(core.now(), *who.deadline());
             core.watch_deadline(task->job);
         }
+        core.restamp(*task);
         core.submit_from_door(task.release());
     }
     void refused(pool_core& core, errc why) override { task.release()->drop(core, why); }
@@ -129,13 +170,14 @@ public:
                 return;
             }
         }
+        // A blocking call is admitted where its pool admits: in a drain for tasks that wait for it.
+        pool_core& home = core_->home();
+        const bool closed = &home != core_.get() && home.draining() && !home.waiting_task(handler);
         const auto slot = asio::get_associated_cancellation_slot(handler);
         auto sink = make_sink<result>(std::forward<Handler>(handler));
         using sink_type = decltype(sink);
         using node_type = typed_task<callable, sink_type>;
-        auto no = over_before(path);
-        if (!no)
-            no = reserve_places(*core_, path.lane, 1);
+        const auto no = closed ? std::optional(errc::draining) : reserve_places(*core_, path, 1);
         bool waits = false;
         if (no && *no == errc::queue_full) {
             switch (path.lane ? overflow_policy::reject : core_->options().overflow()) {
@@ -160,7 +202,7 @@ public:
             }
         }
         if (no && !waits) {
-            core_->refuse(path.who ? *path.who : job_options(), 1, *no);
+            core_->refuse(path.options(), 1, *no);
             fail<result>(std::move(sink), prebuilt_exception(*no));
             return;
         }
@@ -176,7 +218,7 @@ public:
                 cancel_through(slot, core_, link);
             }
             if (waits)
-                waiter = std::make_unique<waiting_task>(link, path.who ? *path.who : job_options());
+                waiter = std::make_unique<waiting_task>(link, path.options());
             job_record_ptr job;
             if (path.recorded())
                 job = make_record(*core_, path, 0, nullptr, waits);
@@ -201,13 +243,6 @@ public:
     }
 
 private:
-    /// A deadline of zero has passed at admission.
-    static std::optional<errc> over_before(const submission_path& path) {
-        if (path.who && path.who->deadline() == std::chrono::nanoseconds::zero())
-            return errc::expired;
-        return std::nullopt;
-    }
-
     /// The task of a waiting task: it belongs to its parent's job, is not refused, and runs on the
     /// permit that its parent lends.
     template <typename T, typename Handler, typename F>
@@ -223,18 +258,11 @@ private:
             ticket->keep(std::move(end));
             ticket.release()->resume(*core_);
         };
-        if (path.who && path.who->deadline() == std::chrono::nanoseconds::zero()) {
-            core_->refuse(*path.who, 1, errc::expired);
-            answer(prebuilt_exception(errc::expired));
+        if (const auto no = force_places(*core_, path, 1)) {
+            core_->refuse(path.options(), 1, *no);
+            answer(prebuilt_exception(*no));
             return;
         }
-        if (!core_->force(1)) {
-            core_->refuse(path.who ? *path.who : job_options(), 1, errc::stopped);
-            answer(prebuilt_exception(errc::stopped));
-            return;
-        }
-        if (path.lane)
-            path.lane->doors.force(1);
         place_guard place(*core_, 1, path.lane);
         owned_node node;
         try {
@@ -285,20 +313,11 @@ private:
         core_->drop_begins(); // the pool does not end while the handler is at work
         asio::post(
             core_->executor(),
-            [core = core_, sink = std::forward<Sink>(sink),
-             who = path.who ? *path.who : job_options()]() mutable {
-                bool stored = false;
-                try {
-                    stored = core->options().on_spill()(who);
-                } catch (...) { // declined
-                }
-                if (stored)
-                    core->count_spilled();
-                else
-                    core->refuse(who, 1, errc::queue_full);
-                if (!stored || !std::is_same_v<std::decay_t<Sink>, detached_sink>) {
+            [core = core_, sink = std::forward<Sink>(sink), who = path.options()]() mutable {
+                const errc answer = offer_to_store(*core, who, 1);
+                if (answer != errc::spilled || !std::is_same_v<std::decay_t<Sink>, detached_sink>) {
                     outcome<T> end;
-                    end.error = prebuilt_exception(stored ? errc::spilled : errc::queue_full);
+                    end.error = prebuilt_exception(answer);
                     sink.deliver(*core, std::move(end));
                 }
                 core->drop_done();
@@ -341,7 +360,7 @@ public:
         std::size_t n, const submission_path& path, Handler handler,
         std::shared_ptr<pool_core> core, Grant grant
     )
-        : admission_waiter(n, path.who ? *path.who : job_options())
+        : admission_waiter(n, path.options())
         , completion_(std::move(handler), core->executor(), &core->completions_pending())
         , core_(std::move(core))
         , path_(path)
@@ -382,18 +401,8 @@ public:
         auto waiter = std::make_unique<waiting_admission<Answer, Grant, std::decay_t<Handler>>>(
             n, path, std::forward<Handler>(handler), core_, grant_
         );
-        std::optional<errc> no;
-        if (waiter->who.deadline() == std::chrono::nanoseconds::zero())
-            no = errc::expired;
-        else if (parent) // a task's own work is not refused for want of room
-            no = n > core_->options().children() ? std::optional(errc::job_too_large)
-                 : !core_->force(n)              ? std::optional(errc::stopped)
-                                                 : std::nullopt;
-        else
-            no = reserve_places(*core_, path.lane, n);
+        const auto no = parent ? force_places(*core_, path, n) : reserve_places(*core_, path, n);
         if (!no) {
-            if (parent && path.lane)
-                path.lane->doors.force(n);
             waiter->admitted(*core_);
             return;
         }
@@ -411,16 +420,7 @@ public:
             if (policy == overflow_policy::spill && core_->options().on_spill()) {
                 core_->drop_begins();
                 asio::post(core_->executor(), [core = core_, w = std::move(waiter)]() mutable {
-                    bool stored = false;
-                    try {
-                        stored = core->options().on_spill()(w->who);
-                    } catch (...) { // declined
-                    }
-                    if (stored)
-                        core->count_spilled(w->places);
-                    else
-                        core->refuse(w->who, w->places, errc::queue_full);
-                    w->refused(*core, stored ? errc::spilled : errc::queue_full);
+                    w->refused(*core, offer_to_store(*core, w->who, w->places));
                     core->drop_done();
                 });
                 return;
@@ -454,81 +454,45 @@ private:
     completion<Handler, pool_executor> completion_;
 };
 
-class initiate_drain {
+/// Starts what waits for a moment in the life of a pool: a drain, a stop, a limit.
+template <life_waiter::kind Kind>
+class initiate_life {
 public:
     using executor_type = pool_executor;
 
-    explicit initiate_drain(std::shared_ptr<pool_core> core) noexcept
+    explicit initiate_life(std::shared_ptr<pool_core> core) noexcept
         : core_(std::move(core)) {}
 
     executor_type get_executor() const noexcept { return core_->executor(); }
 
-    template <typename Handler>
-    void operator()(Handler&& handler, std::chrono::nanoseconds timeout) const {
+    template <typename Handler, typename... Args>
+    void operator()(Handler&& handler, Args... args) const {
+        using kind = life_waiter::kind;
         const asio::any_io_executor caller =
             asio::get_associated_executor(handler, core_->executor());
-        auto waiter = std::make_unique<life_waiter_for<std::decay_t<Handler>, true>>(
-            life_waiter::kind::drain, std::forward<Handler>(handler), *core_
+        auto waiter = std::make_unique<life_waiter_for<std::decay_t<Handler>, Kind == kind::drain>>(
+            Kind, std::forward<Handler>(handler), *core_
         );
-        if (core_->runs_task(caller))
+        if (Kind != kind::resize && core_->runs_task(caller)) {
+            if constexpr (Kind == kind::stop)
+                core_->stop();
             waiter->complete(errc::would_deadlock, {});
-        else
-            core_->start_drain(std::move(waiter), timeout);
-    }
-
-private:
-    std::shared_ptr<pool_core> core_;
-};
-
-class initiate_stop {
-public:
-    using executor_type = pool_executor;
-
-    explicit initiate_stop(std::shared_ptr<pool_core> core) noexcept
-        : core_(std::move(core)) {}
-
-    executor_type get_executor() const noexcept { return core_->executor(); }
-
-    template <typename Handler>
-    void operator()(Handler&& handler) const {
-        const asio::any_io_executor caller =
-            asio::get_associated_executor(handler, core_->executor());
-        auto waiter = std::make_unique<life_waiter_for<std::decay_t<Handler>, false>>(
-            life_waiter::kind::stop, std::forward<Handler>(handler), *core_
-        );
-        if (core_->runs_task(caller)) {
-            core_->stop();
-            waiter->complete(errc::would_deadlock, {});
-        } else {
-            core_->start_stop(std::move(waiter));
+            return;
         }
+        if constexpr (Kind == kind::drain)
+            core_->start_drain(std::move(waiter), args...);
+        else if constexpr (Kind == kind::stop)
+            core_->start_stop(std::move(waiter));
+        else
+            core_->start_resize(std::move(waiter), args...);
     }
 
 private:
     std::shared_ptr<pool_core> core_;
 };
 
-class initiate_resize {
-public:
-    using executor_type = pool_executor;
-
-    explicit initiate_resize(std::shared_ptr<pool_core> core) noexcept
-        : core_(std::move(core)) {}
-
-    executor_type get_executor() const noexcept { return core_->executor(); }
-
-    template <typename Handler>
-    void operator()(Handler&& handler, std::size_t limit) const {
-        core_->start_resize(
-            std::make_unique<life_waiter_for<std::decay_t<Handler>, false>>(
-                life_waiter::kind::resize, std::forward<Handler>(handler), *core_
-            ),
-            limit
-        );
-    }
-
-private:
-    std::shared_ptr<pool_core> core_;
-};
+using initiate_drain = initiate_life<life_waiter::kind::drain>;
+using initiate_stop = initiate_life<life_waiter::kind::stop>;
+using initiate_resize = initiate_life<life_waiter::kind::resize>;
 
 } // namespace corogate::detail
