@@ -1,7 +1,7 @@
 // What the order of service costs: a unit pushed and a unit served, by how much waits and by how
 // many tenants have work. Both should hardly matter.
 //
-//   policy-bench --benchmark_repetitions=5 --benchmark_report_aggregates_only=true
+//   corogate-bench-policy --benchmark_repetitions=5 --benchmark_report_aggregates_only=true
 //
 // One thread, nothing but policy. `waiting` and `tenants` are the state in which it is measured:
 // each step takes the next unit, ends it, and pushes the entry for the next tenant of a shuffled
