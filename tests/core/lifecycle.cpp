@@ -164,7 +164,7 @@ BOOST_AUTO_TEST_CASE(S7_a_job_outlives_its_pool) {
     std::optional<corogate::job> job;
     {
         task_pool pool{env, pool_options{}.limit(2)};
-        job = std::move(pool.try_admit(3).value());
+        job = pool.try_admit(3).value();
     }
     BOOST_CHECK_EXCEPTION(job->submit([] {}), boost::system::system_error, [](const auto& e) {
         return e.code() == errc::stopped;
