@@ -15,7 +15,8 @@ namespace corogate {
 /// Each value is an `error_code` of `corogate_category()`. The words in brackets are what the HTTP
 /// front end writes as `reason`.
 enum class errc {
-    /// No free permit and no free queue place (`queue-full`). Nothing ran; a later try may succeed.
+    /// No free permit and no free place in the queue, which is bounded in tasks and in waiting time
+    /// (`queue-full`). Nothing ran; a later try may succeed.
     queue_full = 1,
     /// More tasks than limit and queue hold together (`job-too-large`). Never succeeds.
     job_too_large,
@@ -41,6 +42,13 @@ enum class errc {
     no_task,
     /// The time given for the wait is over (`timed-out`).
     timed_out,
+    /// The queue is full, mostly of this tenant's own work (`fair-share-exceeded`). Nothing ran.
+    fair_share_exceeded,
+    /// The job cannot be done by its deadline behind what waits (`deadline-infeasible`). Nothing
+    /// ran.
+    deadline_infeasible,
+    /// The process or the machine is short of memory (`memory-pressure`). Nothing ran.
+    memory_pressure,
 };
 
 namespace detail {
@@ -77,6 +85,12 @@ public:
             return "no task of a corogate pool runs here";
         case errc::timed_out:
             return "the time given for the wait is over";
+        case errc::fair_share_exceeded:
+            return "the queue is full, mostly of this tenant's own work";
+        case errc::deadline_infeasible:
+            return "the job cannot be done by its deadline behind what waits";
+        case errc::memory_pressure:
+            return "memory is short";
         }
         return "unknown corogate error";
     }
@@ -122,6 +136,12 @@ constexpr const char* reason_name(errc value) noexcept {
         return "no-task";
     case errc::timed_out:
         return "timed-out";
+    case errc::fair_share_exceeded:
+        return "fair-share-exceeded";
+    case errc::deadline_infeasible:
+        return "deadline-infeasible";
+    case errc::memory_pressure:
+        return "memory-pressure";
     }
     return "unknown";
 }
@@ -130,7 +150,7 @@ inline std::ostream& operator<<(std::ostream& out, errc value) { return out << r
 
 namespace detail {
 
-inline constexpr int errc_count = 13;
+inline constexpr int errc_count = 16;
 
 /// A `system_error` for each reason, made once: a refusal under overload allocates nothing.
 inline const std::exception_ptr& prebuilt_exception(errc value) {

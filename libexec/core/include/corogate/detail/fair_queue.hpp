@@ -143,6 +143,10 @@ public:
     /// looking far ahead.
     std::size_t active_flows() const noexcept { return flows_; }
     std::size_t size(priority_class c) const noexcept { return of(c).units; }
+    /// Units that are served before one that the tenant would add to the class now, if nobody else
+    /// adds any: its own, at most as many of each other tenant as its turns allow, and the other
+    /// classes' shares of that time. An estimate from above, in O(1).
+    std::size_t ahead(const tenant& whose, priority_class c) const noexcept;
     /// The weights of the tenants waiting in a class, added up.
     double active_weight(priority_class c) const noexcept {
         return static_cast<double>(of(c).quanta) / static_cast<double>(quantum_);
@@ -269,6 +273,25 @@ inline void fair_queue::remove_units(queue_entry& entry, std::uint32_t n) noexce
     entry.units_ -= n;
     uncount(*entry.flow_, n);
     release(entry.flow_->owner(), n);
+}
+
+inline std::size_t fair_queue::ahead(const tenant& whose, priority_class c) const noexcept {
+    const class_state& in = of(c);
+    const flow& own = whose.of_class(c);
+    const auto quantum = std::max<std::int64_t>(quantum_of(whose), 1);
+    const auto others = in.quanta - (own.units() > 0 ? quantum : 0);
+    const auto turns = std::int64_t{own.units()} * unit_cost / quantum + 1;
+    const auto within = std::min(
+        in.units,
+        own.units() + static_cast<std::size_t>(turns * std::max<std::int64_t>(others, 0)) /
+                          static_cast<std::size_t>(unit_cost)
+    );
+    std::size_t sum = within;
+    for (const auto& other : classes_)
+        if (&other != &in && other.units > 0)
+            // Weights are to each other as strides are the other way round; and one unit more.
+            sum += std::min<std::size_t>(other.units, (within + 1) * in.stride / other.stride + 1);
+    return sum;
 }
 
 inline queue_entry* fair_queue::next() noexcept {
