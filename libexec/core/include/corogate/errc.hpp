@@ -32,7 +32,8 @@ enum class errc {
     would_deadlock,
     /// A job was given more tasks than it reserved (`job-exhausted`).
     job_exhausted,
-    /// The job's deadline passed before the task started (`expired`).
+    /// The job's deadline passed before the task started, or could no longer be met by a job of
+    /// which nothing had started (`expired`).
     expired,
     /// Admitted, and given up before its start in favour of another tenant (`displaced`).
     displaced,
@@ -76,7 +77,7 @@ public:
         case errc::job_exhausted:
             return "the job was given more tasks than it reserved";
         case errc::expired:
-            return "the deadline passed before the task started";
+            return "the deadline passed, or could no longer be met, before the task started";
         case errc::displaced:
             return "the task was displaced from the queue before it started";
         case errc::spilled:

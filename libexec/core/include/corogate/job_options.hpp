@@ -43,6 +43,12 @@ public:
         deadline_ = after_admission;
         return *this;
     }
+    /// Its tasks never start before those of an earlier `ordered` job of the same tenant and class,
+    /// whatever `pool_options::newest_first` says. (They may still run at the same time.)
+    job_options& ordered(bool on = true) noexcept {
+        ordered_ = on;
+        return *this;
+    }
     /// What watchdog and observer call the job, besides its number.
     job_options& name(std::string label) noexcept {
         name_ = std::move(label);
@@ -54,6 +60,7 @@ public:
     std::uint32_t weight() const noexcept { return weight_; }
     priority_class priority() const noexcept { return priority_; }
     std::optional<std::chrono::nanoseconds> deadline() const noexcept { return deadline_; }
+    bool is_ordered() const noexcept { return ordered_; }
     const std::string& name() const noexcept { return name_; }
 
 private:
@@ -61,6 +68,7 @@ private:
     std::string name_;
     std::optional<std::chrono::nanoseconds> deadline_;
     std::uint32_t weight_ = 0;
+    bool ordered_ = false;
     priority_class priority_ = priority_class::normal;
 };
 

@@ -10,6 +10,7 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <thread>
 #include <utility>
@@ -76,6 +77,32 @@ public:
     pool_options& queue_tasks(std::size_t n) {
         require(n <= most, "the queue holds at most 1073741823 tasks");
         queue_tasks_ = n;
+        return *this;
+    }
+    /// The longest that work should wait in the queue: what would wait longer behind what is there
+    /// counts as "full". Jobs with a deadline never wait for more than a quarter of it. Estimated
+    /// from the pace at which tasks have ended while others waited; the queue is bounded in places
+    /// only until that is known. Default: no bound but that of the jobs' deadlines.
+    ///
+    /// `async_admit` and `async_submit` judge by tenant: who floods the queue waits behind himself,
+    /// others do not. The synchronous doors judge by the whole queue. Work of a lane is bounded in
+    /// places only.
+    pool_options& queue_time(std::chrono::nanoseconds time) {
+        require(time > std::chrono::nanoseconds::zero(), "a bound on waiting is more than nothing");
+        queue_time_ = time;
+        return *this;
+    }
+    /// While work has waited for 100 ms without a pause, start the newest job of a tenant first:
+    /// under overload some are then early instead of all late. Not for jobs that are `ordered`.
+    /// Default: no, since a queue bounded in time lets nothing in that is late.
+    pool_options& newest_first(bool on) noexcept {
+        newest_first_ = on;
+        return *this;
+    }
+    /// Decides about waiting times and counts (`pool_stats::would_refuse`), but refuses only for
+    /// want of places. To see what a bound would do before it does it. Default: no.
+    pool_options& dry_run(bool on) noexcept {
+        dry_run_ = on;
         return *this;
     }
     /// Default: `reject`.
@@ -158,6 +185,9 @@ public:
     std::chrono::nanoseconds stuck_after() const noexcept { return stuck_after_; }
     bool timings() const noexcept { return timings_; }
     std::size_t blocking_threads() const noexcept { return blocking_threads_; }
+    std::optional<std::chrono::nanoseconds> queue_time() const noexcept { return queue_time_; }
+    bool newest_first() const noexcept { return newest_first_; }
+    bool dry_run() const noexcept { return dry_run_; }
 
 private:
     // Limit and queue together fit a signed 32-bit count.
@@ -181,7 +211,10 @@ private:
     std::chrono::nanoseconds idle_after_ = std::chrono::seconds(10);
     std::chrono::nanoseconds stuck_after_ = std::chrono::seconds(60);
     std::size_t blocking_threads_ = 16;
+    std::optional<std::chrono::nanoseconds> queue_time_;
     bool timings_ = true;
+    bool newest_first_ = false;
+    bool dry_run_ = false;
 };
 
 } // namespace corogate

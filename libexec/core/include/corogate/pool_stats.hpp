@@ -23,7 +23,7 @@ struct pool_stats {
     std::uint64_t completed = 0; ///< ended without an exception
     std::uint64_t failed = 0;    ///< ended with an exception
     std::uint64_t cancelled = 0; ///< by the submitter, before the start
-    std::uint64_t expired = 0;   ///< their deadline passed before the start
+    std::uint64_t expired = 0;   ///< deadline passed, or out of reach, before the start
     std::uint64_t displaced = 0; ///< given up for another tenant, before the start
     std::uint64_t spilled = 0;   ///< stored to run later, elsewhere
     std::uint64_t abandoned = 0; ///< given up by a drain or a stop, before the start or the end
@@ -40,10 +40,12 @@ struct pool_stats {
 
     std::uint64_t jobs_admitted = 0; ///< by `try_admit` and its relatives
     std::uint64_t jobs_refused = 0;
+    std::uint64_t would_refuse = 0; ///< tasks let in by `pool_options::dry_run` only
 
     bool paused = false;
     std::size_t limit = 0;
     std::size_t queue_tasks = 0;
+    double tasks_per_second = 0; ///< ended while others waited, lately; 0 where not known yet
 };
 
 } // namespace corogate

@@ -23,7 +23,16 @@ public:
 
     /// Whether the same request can succeed later, on this pool.
     bool retryable() const noexcept {
-        return reason_ == errc::queue_full || reason_ == errc::draining;
+        switch (reason_) {
+        case errc::queue_full:
+        case errc::fair_share_exceeded:
+        case errc::deadline_infeasible:
+        case errc::memory_pressure:
+        case errc::draining:
+            return true;
+        default:
+            return false;
+        }
     }
 
     /// How long the work ahead takes at the pace of the last second; 0 where a retry is pointless

@@ -32,6 +32,7 @@ public:
         , name(who.name())
         , priority(who.priority())
         , weight(who.weight())
+        , ordered(who.is_ordered())
         , core_(core) {}
     job_record(const job_record&) = delete;
     job_record& operator=(const job_record&) = delete;
@@ -44,6 +45,7 @@ public:
     const std::string name;
     const priority_class priority;
     const std::uint32_t weight;
+    const bool ordered;
     std::chrono::steady_clock::time_point deadline = never; // set before it is shared
     lane_state* lane = nullptr;                             // likewise
 
@@ -53,6 +55,8 @@ public:
     std::atomic<int> over{0};
     /// Tasks that have left since the strand last looked; for the tenant's account.
     std::atomic<std::uint32_t> gone{0};
+    /// What they cost beyond one unit each, in 1/256 of a unit; likewise.
+    std::atomic<std::int64_t> overrun{0};
     job_record* next = nullptr; // in the inbox of jobs that lost tasks, or of dead ones
 
     // Control strand only.

@@ -11,6 +11,7 @@
 #include <boost/asio/thread_pool.hpp>
 #include <boost/intrusive/list.hpp>
 #include <chrono>
+#include <corogate/detail/admission.hpp>
 #include <corogate/detail/admission_waiter.hpp>
 #include <corogate/detail/agenda.hpp>
 #include <corogate/detail/drain_rate.hpp>
@@ -101,6 +102,13 @@ public:
     clock::time_point now() const noexcept { return clock_->now(); }
 
     std::optional<errc> reserve(std::size_t n) noexcept { return gate_.reserve(n); }
+    /// Whether a newcomer would wait too long behind all that waits; as of the last look.
+    std::optional<errc> too_long(std::size_t n, const job_options& who) noexcept;
+    std::size_t places_ahead() const noexcept;
+    /// Whether there are places for n, whatever time says.
+    bool has_room(std::size_t n) const noexcept {
+        return gate_.free() >= static_cast<std::int64_t>(n) && !gate_.has(gate::waiters);
+    }
     /// Limit and queue together.
     std::size_t capacity() const noexcept { return gate_.capacity(); }
     /// Places for children of a task that runs.
@@ -208,6 +216,7 @@ public:
     bool runs_task(const asio::any_io_executor& executor) const noexcept;
 
     void resize(std::size_t limit);
+    void set_limit(std::size_t limit); // control strand only
     void resize_queue(std::size_t tasks);
     void pause();
     void resume();
@@ -276,7 +285,14 @@ private:
     }
     bool others_wait(const lane_state& lane) const noexcept;
     void let_waiters_in();
-    bool displace_for(admission_waiter& waiter);
+    errc let_in(const admission_waiter& waiter);
+    errc late_at_door(const admission_waiter& waiter) const noexcept;
+    bool make_room(const tenant& whose, std::size_t n, std::size_t lacking);
+    admission::view seen_from_door() const noexcept;
+    bool let_pass(errc why, std::size_t n) noexcept;
+    task_node* next_in_time() noexcept;
+    void watch_pace(clock::time_point time);
+    void fit_window(clock::time_point time) noexcept;
     void refuse_waiters(errc why);
     void refuse_later(std::unique_ptr<admission_waiter> waiter, errc why);
     void settle_tenants();
@@ -287,6 +303,7 @@ private:
     bool work_waits() const noexcept;
     task_node* next_task() noexcept;
     task_node* next_of_lanes() noexcept;
+    void refill();
     void refill_window() noexcept;
     void put_back_window() noexcept;
     void put_back(task_node& node) noexcept;
@@ -373,6 +390,10 @@ private:
     error_reporter errors_;
     alignas(64) std::atomic<std::uint64_t> refused_{0};
     std::atomic<double> tasks_per_second_{0};
+    std::atomic<std::int64_t> typical_service_{0}; // ns, median
+    std::atomic<std::int64_t> mean_service_{0};    // ns
+    std::atomic<std::size_t> limit_shown_;
+    std::atomic<std::uint64_t> would_refuse_{0};
 
     alignas(64) inbox<task_node> inbox_;
     inbox<admission_waiter> door_inbox_;
@@ -400,6 +421,7 @@ private:
     std::size_t busy_ = 0; // runners with a task, or between two
     std::size_t busy_peak_ = 0;
     bool waking_ = false;
+    bool gave_up_ = false; // a job at its start, since let_waiters_in
     bool leaving_ = false;
     bool paused_ = false;
     std::uint64_t accepted_ = 0;
@@ -408,7 +430,12 @@ private:
     std::uint64_t displaced_ = 0;
     std::uint64_t abandoned_ = 0; // before their start
     runner::counts retired_{};    // of runners that are no more
+    std::size_t window_depth_ = 8;
+    clock::time_point window_filled_{};
+    bool window_was_full_ = false;
+    const admission admission_;
     drain_rate pace_;
+    clock::time_point standing_since_{}; // as long as work has waited without a pause
     std::vector<std::unique_ptr<life_waiter>> draining_;
     std::vector<std::unique_ptr<life_waiter>> resizing_;
     std::size_t live_runners_ = 0;

@@ -24,8 +24,43 @@ inline void pool_core::refuse(const job_options& who, std::size_t n, errc why) n
 inline refusal pool_core::make_refusal(errc why) const noexcept {
     const double pace = tasks_per_second_.load(std::memory_order_relaxed);
     const auto ahead = static_cast<double>(gate_.taken());
-    const double seconds = why == errc::queue_full && pace > 0 ? ahead / pace : 0;
+    const bool later = why == errc::queue_full || why == errc::fair_share_exceeded ||
+                       why == errc::deadline_infeasible;
+    const double seconds = later && pace > 0 ? ahead / pace : 0;
     return {why, std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000))};
+}
+
+/// What every door knows: no more than one batch old.
+inline admission::view pool_core::seen_from_door() const noexcept {
+    return {
+        tasks_per_second_.load(std::memory_order_relaxed),
+        std::chrono::nanoseconds(typical_service_.load(std::memory_order_relaxed)), gate_.free()
+    };
+}
+
+/// Tasks that wait or will come, whosever they are.
+inline std::size_t pool_core::places_ahead() const noexcept {
+    const std::size_t taken = gate_.taken();
+    return taken - std::min(taken, limit_shown_.load(std::memory_order_relaxed));
+}
+
+inline std::optional<errc> pool_core::too_long(std::size_t n, const job_options& who) noexcept {
+    const auto left = who.deadline().value_or(admission::unbounded);
+    if (n == 0 || admission_.longest_wait(left) == admission::unbounded)
+        return std::nullopt;
+    const errc no =
+        admission_.too_long(places_ahead(), {n, who.priority(), left}, seen_from_door());
+    if (no == errc{} || let_pass(no, n))
+        return std::nullopt;
+    return no;
+}
+
+/// Dry run: says so, and lets everything pass that there is room for.
+inline bool pool_core::let_pass(errc why, std::size_t n) noexcept {
+    if (!options_.dry_run() || why == errc{})
+        return false;
+    would_refuse_.fetch_add(n, std::memory_order_relaxed);
+    return true;
 }
 
 inline job_record_ptr pool_core::make_job(const job_options& who, std::size_t places) {

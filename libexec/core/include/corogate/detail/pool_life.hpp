@@ -14,9 +14,11 @@ inline pool_core::pool_core(const pool_options& options, borrowed on)
     , environment_(on.env)
     , gate_(places(options.limit(), options.queue_tasks()))
     , errors_(options.on_error())
+    , limit_shown_(options.limit())
     , queue_(options.tenants())
     , limit_(options.limit())
     , queue_tasks_(options.queue_tasks())
+    , admission_(options.queue_time().value_or(admission::unbounded))
     , executor_([&]() -> executor_target& {
         if (on.env)
             return target_.emplace(on.env->get_executor());
@@ -80,11 +82,16 @@ inline void pool_core::flush() {
 
 inline void pool_core::resize(std::size_t limit) {
     on_strand([this, limit] {
-        limit_ = limit;
-        gate_.resize(places(limit_, queue_tasks_));
+        set_limit(limit);
         pump();
     });
     pass_strand();
+}
+
+inline void pool_core::set_limit(std::size_t limit) {
+    limit_ = limit;
+    limit_shown_.store(limit, std::memory_order_relaxed);
+    gate_.resize(places(limit_, queue_tasks_));
 }
 
 inline void pool_core::resize_queue(std::size_t tasks) {
@@ -102,8 +109,7 @@ inline void pool_core::start_resize(std::unique_ptr<life_waiter> waiter, std::si
             w->complete(errc::stopped, {});
             return;
         }
-        limit_ = limit;
-        gate_.resize(places(limit_, queue_tasks_));
+        set_limit(limit);
         w->limit = limit;
         resizing_.push_back(std::move(w));
         pump();
@@ -430,6 +436,8 @@ inline pool_stats pool_core::books() const {
     s.paused = paused_;
     s.limit = limit_;
     s.queue_tasks = queue_tasks_;
+    s.tasks_per_second = pace_.per_second();
+    s.would_refuse = would_refuse_.load(std::memory_order_relaxed);
     return s;
 }
 

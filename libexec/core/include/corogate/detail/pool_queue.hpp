@@ -53,7 +53,10 @@ public:
             queue_.erase(*job);
         }
         job->units(units);
-        job->set_kind(displaceable ? queue_entry::displaceable : queue_entry::fixed);
+        job->set_kind(static_cast<std::uint8_t>(
+            (displaceable ? queue_entry::displaceable : queue_entry::fixed) |
+            (job->ordered ? queue_entry::ordered : queue_entry::fixed)
+        ));
         queue_.push(*job, *job->whom, job->priority);
     }
 
@@ -122,20 +125,28 @@ public:
         }
     }
 
-    /// n tasks of the job that `next` gave have ended.
-    void left(job_record& job, std::uint32_t n) noexcept {
-        if (job.whom && n > 0)
-            queue_.release(*job.whom, n);
+    /// n tasks of the job that `next` gave have ended; they cost `overrun` units more than n.
+    void left(job_record& job, std::uint32_t n, double overrun = 0) noexcept {
+        if (!job.whom || n == 0)
+            return;
+        if (overrun != 0)
+            queue_.correct(*job.whom, job.priority, overrun);
+        queue_.release(*job.whom, n);
     }
+
+    /// The tenant of a newcomer.
+    tenant_ref tenant_of(const job_options& newcomer) { return tenants_.get(newcomer.tenant()); }
+
+    const fair_queue& order() const noexcept { return queue_; }
+    void newest_first(bool on) noexcept { queue_.newest_first(on); }
+    bool newest_first() const noexcept { return queue_.newest_first(); }
 
     /// Takes tasks out in favour of a newcomer of that many: of the tenant that holds most, the
     /// unstarted jobs that would be served last, if their submitters still wait; until `lacking`
     /// places are free. All or nothing.
-    bool
-    displace(const job_options& newcomer, std::size_t units, std::size_t lacking, task_list& out) {
-        const tenant_ref whose = tenants_.get(newcomer.tenant());
+    bool displace(const tenant& newcomer, std::size_t units, std::size_t lacking, task_list& out) {
         return queue_.displace(
-            *whose, static_cast<std::uint32_t>(units), static_cast<std::uint32_t>(lacking),
+            newcomer, static_cast<std::uint32_t>(units), static_cast<std::uint32_t>(lacking),
             [&](queue_entry& entry) noexcept {
                 if (!entry.composite()) {
                     out.push_back(entry);

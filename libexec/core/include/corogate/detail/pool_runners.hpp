@@ -89,11 +89,26 @@ private:
     }
     void note_end() noexcept {
         const duration ran = core_.now() - began_;
-        if (node_->weight != 0)
+        if (node_->weight != 0) {
             core_.timings_.service_time.record(ran, node_->weight);
+            note_cost(ran);
+        }
         core_.observe([&](observer& by) {
             by.ended(pool_core::info_of(*node_), ran, node_->error());
         });
+    }
+
+    /// What the tenant has had beyond one unit, as far as it is known: a permit for longer than
+    /// tasks have it on average.
+    void note_cost(duration ran) noexcept {
+        const auto mean = core_.mean_service_.load(std::memory_order_relaxed);
+        if (!node_->job || node_->nested || mean <= 0)
+            return;
+        const double beyond = static_cast<double>(ran.count()) / static_cast<double>(mean) - 1;
+        node_->job->overrun.fetch_add(
+            static_cast<std::int64_t>(std::min(beyond, 1024.0) * 256 * node_->weight),
+            std::memory_order_relaxed
+        );
     }
 
     pool_core& core_;

@@ -11,12 +11,21 @@ inline void pool_core::pump() {
     take_inbox();
     let_waiters_in();
     let_return();
-    refill_window();
-    wake_one();
+    refill();
     publish_hunger();
     check_drained();
     check_resized();
     set_alarm();
+}
+
+/// What may start goes where runners find it. Where that gives jobs up, others may come in.
+inline void pool_core::refill() {
+    do {
+        if (std::exchange(gave_up_, false))
+            let_waiters_in();
+        refill_window();
+    } while (gave_up_);
+    wake_one();
 }
 
 // ---- in ----
@@ -52,17 +61,13 @@ inline void pool_core::take_inbox() {
     }
     for (admission_waiter* waiter = door_inbox_.take_all(); waiter;) {
         admission_waiter* next = std::exchange(waiter->next, nullptr);
-        if (options_.overflow() == overflow_policy::displace) {
+        if (options_.overflow() != overflow_policy::wait) {
             std::unique_ptr<admission_waiter> owned(waiter);
-            if (!gate_.has(gate::stopped | gate::draining) && displace_for(*owned)) {
+            if (const errc no = let_in(*owned); no == errc{}) {
                 at_door_.fetch_sub(1, std::memory_order_relaxed);
                 owned->admitted(*this);
             } else {
-                refuse_later(
-                    std::move(owned), gate_.has(gate::stopped)    ? errc::stopped
-                                      : gate_.has(gate::draining) ? errc::draining
-                                                                  : errc::queue_full
-                );
+                refuse_later(std::move(owned), no);
             }
             waiter = next;
             continue;
@@ -80,22 +85,51 @@ inline void pool_core::take_inbox() {
     bury_dead();
 }
 
-/// Makes room for a newcomer at the cost of who holds most; nothing is given up in vain.
-inline bool pool_core::displace_for(admission_waiter& waiter) {
+/// Whether there is too much ahead of who waits first.
+inline errc pool_core::late_at_door(const admission_waiter& waiter) const noexcept {
+    const auto left = waiter.who.deadline().value_or(admission::unbounded);
+    if (options_.dry_run() || admission_.longest_wait(left) == admission::unbounded)
+        return {};
+    const admission::newcomer who{waiter.places, waiter.who.priority(), left};
+    return admission_.too_long(places_ahead(), who, seen_from_door());
+}
+
+/// The exact door: by what waits, whose it is, and what can give way.
+inline errc pool_core::let_in(const admission_waiter& waiter) {
+    if (gate_.has(gate::stopped | gate::draining))
+        return gate_.has(gate::stopped) ? errc::stopped : errc::draining;
     put_back_window();
-    for (;;) {
-        if (gate_.reserve_for_waiter(waiter.places))
-            return true;
-        const auto free = gate_.free();
-        const auto needed = static_cast<std::int64_t>(waiter.places) - free;
-        task_list given_up;
-        if (!queue_.displace(waiter.who, waiter.places, static_cast<std::size_t>(needed), given_up))
-            return false;
-        const auto n = given_up.size();
-        count_dropped(errc::displaced, n);
-        gate_.release(n);
-        drop_later(given_up, errc::displaced);
+    settle_tenants();
+    const tenant_ref whose = queue_.tenant_of(waiter.who);
+    const admission::newcomer who{
+        waiter.places, waiter.who.priority(), waiter.who.deadline().value_or(admission::unbounded)
+    };
+    const auto verdict = admission_.decide(queue_.order(), *whose, who, seen_from_door());
+    if (verdict.no != errc{} && !let_pass(verdict.no, waiter.places))
+        return verdict.no;
+    const bool displaces = options_.overflow() == overflow_policy::displace;
+    if (displaces && verdict.displace > 0 && !options_.dry_run())
+        make_room(*whose, waiter.places, verdict.displace);
+    while (!gate_.reserve_for_waiter(waiter.places)) {
+        // The synchronous doors may take what was made free.
+        const auto lacking = static_cast<std::int64_t>(waiter.places) - gate_.free();
+        if (lacking > 0 &&
+            !(displaces && make_room(*whose, waiter.places, static_cast<std::size_t>(lacking))))
+            return verdict.otherwise != errc{} ? verdict.otherwise : errc::queue_full;
     }
+    return {};
+}
+
+/// At the cost of who holds most; nothing is given up in vain.
+inline bool pool_core::make_room(const tenant& whose, std::size_t n, std::size_t lacking) {
+    task_list given_up;
+    if (!queue_.displace(whose, n, lacking, given_up))
+        return false;
+    const auto places = given_up.size();
+    count_dropped(errc::displaced, places);
+    gate_.release(places);
+    drop_later(given_up, errc::displaced);
+    return true;
 }
 
 inline void pool_core::let_waiters_in() {
@@ -108,6 +142,14 @@ inline void pool_core::let_waiters_in() {
     gate_.set(gate::waiters);
     while (!door_.empty()) {
         const bool never = door_.front().places > gate_.capacity(); // since a shrink
+        if (const errc late = never ? errc{} : late_at_door(door_.front()); late != errc{}) {
+            if (late == errc::queue_full)
+                break; // until less waits
+            std::unique_ptr<admission_waiter> waiter(&door_.front());
+            door_.pop_front();
+            refuse_later(std::move(waiter), late);
+            continue;
+        }
         if (!never && !gate_.reserve_for_waiter(door_.front().places)) {
             // Of those let in some may have come too late and be dropped: their places are free,
             // and nobody else looks.
@@ -157,7 +199,8 @@ inline void pool_core::settle_tenants() {
     for (job_record* job = gone_jobs_.take_all(); job;) {
         job_record* next = std::exchange(job->next, nullptr);
         const auto n = job->gone.exchange(0, std::memory_order_acq_rel);
-        queue_of(job).left(*job, n);
+        const auto overrun = job->overrun.exchange(0, std::memory_order_relaxed);
+        queue_of(job).left(*job, n, static_cast<double>(overrun) / 256);
         intrusive_ptr_release(job);
         job = next;
     }
@@ -205,7 +248,7 @@ inline task_node* pool_core::next_of_lanes() noexcept {
     for (std::size_t i = 0; i < ways; ++i) {
         const auto turn = lane_turn_ = (lane_turn_ + 1) % ways;
         if (turn == lanes_.size()) {
-            if (task_node* node = queue_.next())
+            if (task_node* node = next_in_time())
                 return node;
             continue;
         }
@@ -220,6 +263,40 @@ inline task_node* pool_core::next_of_lanes() noexcept {
     return nullptr;
 }
 
+/// The pool's own next task. A job of which nothing has started, and which cannot be done by its
+/// deadline any more, is given up here as a whole: what would run of it would be wasted.
+inline task_node* pool_core::next_in_time() noexcept {
+    for (;;) {
+        task_node* node = queue_.next();
+        if (!node)
+            return nullptr;
+        job_record* const job = node->job.get();
+        if (!job || job->served != 1 || job->deadline == job_record::never)
+            return node;
+        const std::size_t tasks = job->waiting.size() + 1;
+        if (!admission::hopeless(tasks, job->deadline - now(), seen_from_door()))
+            return node;
+        if (options_.dry_run()) {
+            let_pass(errc::deadline_infeasible, tasks);
+            return node;
+        }
+        int none = 0;
+        job->over.compare_exchange_strong(none, static_cast<int>(errc::expired));
+        job->end.forget();
+        const job_record_ptr keep(job);
+        const auto unused = job->places.exchange(0, std::memory_order_acq_rel);
+        job_places_.fetch_sub(unused, std::memory_order_relaxed);
+        queue_.left(*job, 1);
+        task_list given_up;
+        queue_.take_all(*job, given_up);
+        given_up.push_front(*node);
+        count_dropped(errc::expired, tasks);
+        gate_.release(tasks + unused);
+        drop_later(given_up, errc::expired);
+        gave_up_ = true; // somebody may wait for the places
+    }
+}
+
 inline task_node* pool_core::next_task() noexcept {
     task_node* node = nullptr;
     if (!nested_.empty()) {
@@ -228,11 +305,27 @@ inline task_node* pool_core::next_task() noexcept {
     } else {
         node = window_.pop();
         if (!node)
-            node = lanes_.empty() ? queue_.next() : next_of_lanes();
+            node = lanes_.empty() ? next_in_time() : next_of_lanes();
     }
     if (node && node->link)
         node->link->where = cancel_link::place::nowhere;
     return node;
+}
+
+/// By how long it took to empty: whoever comes meanwhile is not heard before.
+inline void pool_core::fit_window(clock::time_point time) noexcept {
+    if (!window_.empty())
+        return;
+    if (!std::exchange(window_was_full_, false)) {
+        window_filled_ = time;
+        return;
+    }
+    const auto lasted = time - window_filled_;
+    window_filled_ = time;
+    if (lasted < std::chrono::microseconds(250))
+        window_depth_ = std::min(2 * window_depth_, ready_window::capacity);
+    else if (lasted > std::chrono::milliseconds(1))
+        window_depth_ = std::max<std::size_t>(window_depth_ / 2, 1);
 }
 
 inline void pool_core::refill_window() noexcept {
@@ -240,21 +333,22 @@ inline void pool_core::refill_window() noexcept {
         put_back_window();
         return;
     }
-    // What is in the window is decided: deep where there is one order only, shallow where a
-    // newcomer of another tenant or class may come before.
+    // What is in the window is decided: shallow where a newcomer of another tenant or class may
+    // come before, and in any case no deeper than what is taken within a millisecond or so.
     constexpr std::size_t shallow = 8;
-    const bool one_flow = queue_.flows() <= 1;
+    const bool one_flow = queue_.flows() <= 1 && !queue_.newest_first();
     if (!one_flow && window_.size() > shallow)
         put_back_window();
-    const std::size_t depth = one_flow ? ready_window::capacity : shallow;
+    const std::size_t depth = one_flow ? window_depth_ : std::min(window_depth_, shallow);
     for (std::size_t size = window_.size(); size < depth; ++size) {
-        task_node* node = queue_.next();
+        task_node* node = next_in_time();
         if (!node)
             return;
         if (node->link)
             node->link->where = cancel_link::place::window;
         window_.push(node);
     }
+    window_was_full_ = true;
 }
 
 inline void pool_core::put_back(task_node& node) noexcept {
@@ -320,26 +414,50 @@ inline void pool_core::serve(runner& r) {
     } else {
         --busy_;
         --permits_used_;
-        if (busy_ == 0)
-            pace_.pause(); // an idle time says nothing of the pace
         if (leaving_)
             give(r, nullptr, true);
         else
             park(r);
         let_return();
     }
-    refill_window();
-    wake_one();
-    if (const auto time = now(); pace_.due(time)) {
-        pace_.observe(time, ended());
-        tasks_per_second_.store(pace_.per_second(), std::memory_order_relaxed);
-    }
+    const auto time = now();
+    fit_window(time);
+    refill();
+    watch_pace(time);
     publish_hunger();
     if (!node) {
         check_drained();
         check_resized();
     }
     set_alarm();
+}
+
+/// Learns what the pool can do from the times when work waits.
+inline void pool_core::watch_pace(clock::time_point time) {
+    if (!work_waits()) {
+        pace_.pause();
+        standing_since_ = {};
+        queue_.newest_first(false);
+        return;
+    }
+    if (standing_since_ == clock::time_point{})
+        standing_since_ = time;
+    if (options_.newest_first() && !queue_.newest_first() &&
+        time - standing_since_ >= std::chrono::milliseconds(100)) {
+        put_back_window();
+        queue_.newest_first(true);
+        refill();
+    }
+    if (!pace_.due(time))
+        return;
+    const double before = pace_.per_second();
+    pace_.observe(time, ended());
+    if (const double pace = pace_.per_second(); pace != before) {
+        tasks_per_second_.store(pace, std::memory_order_relaxed);
+        const auto service = timings_.service_time.snapshot();
+        typical_service_.store(service.quantile(0.5).count(), std::memory_order_relaxed);
+        mean_service_.store(service.mean().count(), std::memory_order_relaxed);
+    }
 }
 
 inline void pool_core::give(runner& r, task_node* node, bool leave) {
@@ -386,8 +504,7 @@ inline void pool_core::publish_hunger() {
             return;
         take_inbox();
         let_waiters_in();
-        refill_window();
-        wake_one();
+        refill();
     }
 }
 

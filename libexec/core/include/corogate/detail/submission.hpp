@@ -62,11 +62,19 @@ private:
     lane_state* lane_;
 };
 
-/// The deadline, then both gates, all or nothing.
+/// Whether a refusal is of the kind that the overflow policy is for.
+inline bool is_full(errc why) noexcept {
+    return why == errc::queue_full || why == errc::deadline_infeasible;
+}
+
+/// The deadline, the time that waits ahead, then both gates, all or nothing.
 inline std::optional<errc>
 reserve_places(pool_core& core, const submission_path& path, std::size_t n) {
     if (path.expired())
         return errc::expired;
+    if (!path.lane)
+        if (const auto no = core.too_long(n, path.options()))
+            return no;
     if (path.lane)
         if (const auto no = path.lane->doors.reserve(n))
             return no;
@@ -179,9 +187,10 @@ public:
         using node_type = typed_task<callable, sink_type>;
         const auto no = closed ? std::optional(errc::draining) : reserve_places(*core_, path, 1);
         bool waits = false;
-        if (no && *no == errc::queue_full) {
+        if (no && is_full(*no)) {
             switch (path.lane ? overflow_policy::reject : core_->options().overflow()) {
             case overflow_policy::reject:
+                waits = core_->has_room(1) && core_->may_wait(); // judged by tenant
                 break;
             case overflow_policy::wait:
             case overflow_policy::displace:
@@ -406,9 +415,10 @@ public:
             waiter->admitted(*core_);
             return;
         }
-        if (*no == errc::queue_full && !path.lane) {
+        if (is_full(*no) && !path.lane) {
             const auto policy = core_->options().overflow();
-            if ((policy == overflow_policy::wait || policy == overflow_policy::displace) &&
+            if ((policy == overflow_policy::wait || policy == overflow_policy::displace ||
+                 (policy == overflow_policy::reject && core_->has_room(n))) &&
                 core_->may_wait()) {
                 if (slot.is_connected()) {
                     waiter->link = new cancel_link;
