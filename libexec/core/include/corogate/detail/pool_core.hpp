@@ -289,7 +289,8 @@ private:
     errc let_in(const admission_waiter& waiter);
     errc late_at_door(const admission_waiter& waiter) const noexcept;
     bool make_room(const tenant& whose, std::size_t n, std::size_t lacking);
-    admission::view seen_from_door() const noexcept;
+    std::size_t left_to_others(priority_class c) const noexcept;
+    admission::view seen_from_door(priority_class c) const noexcept;
     bool let_pass(errc why, std::size_t n) noexcept;
     task_node* next_in_time() noexcept;
     void watch_pace(clock::time_point time);

@@ -30,11 +30,21 @@ inline refusal pool_core::make_refusal(errc why) const noexcept {
     return {why, std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000))};
 }
 
+/// Places that a class leaves to others: background work half of the queue. Where it could fill
+/// all, nobody more urgent would get in.
+inline std::size_t pool_core::left_to_others(priority_class c) const noexcept {
+    if (c != priority_class::background)
+        return 0;
+    const std::size_t capacity = gate_.capacity();
+    return (capacity - std::min(limit_shown_.load(std::memory_order_relaxed), capacity)) / 2;
+}
+
 /// What every door knows: no more than one batch old.
-inline admission::view pool_core::seen_from_door() const noexcept {
+inline admission::view pool_core::seen_from_door(priority_class c) const noexcept {
     return {
         tasks_per_second_.load(std::memory_order_relaxed),
-        std::chrono::nanoseconds(typical_service_.load(std::memory_order_relaxed)), gate_.free()
+        std::chrono::nanoseconds(typical_service_.load(std::memory_order_relaxed)),
+        gate_.free() - static_cast<std::int64_t>(left_to_others(c))
     };
 }
 
@@ -46,10 +56,15 @@ inline std::size_t pool_core::places_ahead() const noexcept {
 
 inline std::optional<errc> pool_core::too_long(std::size_t n, const job_options& who) noexcept {
     const auto left = who.deadline().value_or(admission::unbounded);
-    if (n == 0 || admission_.longest_wait(left) == admission::unbounded)
+    const bool background = who.priority() == priority_class::background;
+    if (n == 0 || (!background && admission_.longest_wait(left) == admission::unbounded))
         return std::nullopt;
-    const errc no =
-        admission_.too_long(places_ahead(), {n, who.priority(), left}, seen_from_door());
+    const auto seen = seen_from_door(who.priority());
+    if (background && n > capacity() - left_to_others(who.priority()))
+        return errc::job_too_large;
+    if (background && seen.free < static_cast<std::int64_t>(n))
+        return errc::queue_full;
+    const errc no = admission_.too_long(places_ahead(), {n, who.priority(), left}, seen);
     if (no == errc{} || let_pass(no, n))
         return std::nullopt;
     return no;

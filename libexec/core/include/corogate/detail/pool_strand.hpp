@@ -91,7 +91,7 @@ inline errc pool_core::late_at_door(const admission_waiter& waiter) const noexce
     if (options_.dry_run() || admission_.longest_wait(left) == admission::unbounded)
         return {};
     const admission::newcomer who{waiter.places, waiter.who.priority(), left};
-    return admission_.too_long(places_ahead(), who, seen_from_door());
+    return admission_.too_long(places_ahead(), who, seen_from_door(who.priority));
 }
 
 /// The exact door: by what waits, whose it is, and what can give way.
@@ -104,12 +104,17 @@ inline errc pool_core::let_in(const admission_waiter& waiter) {
     const admission::newcomer who{
         waiter.places, waiter.who.priority(), waiter.who.deadline().value_or(admission::unbounded)
     };
-    const auto verdict = admission_.decide(queue_.order(), *whose, who, seen_from_door());
+    const auto verdict =
+        admission_.decide(queue_.order(), *whose, who, seen_from_door(who.priority));
     if (verdict.no != errc{} && !let_pass(verdict.no, waiter.places))
         return verdict.no;
     const bool displaces = options_.overflow() == overflow_policy::displace;
-    if (displaces && verdict.displace > 0 && !options_.dry_run())
-        make_room(*whose, waiter.places, verdict.displace);
+    // In a dry run only for want of places.
+    const bool displace =
+        verdict.displace > 0 && displaces && (!options_.dry_run() || verdict.otherwise != errc{});
+    if (!(displace && make_room(*whose, waiter.places, verdict.displace)) &&
+        verdict.otherwise != errc{})
+        return verdict.otherwise;
     while (!gate_.reserve_for_waiter(waiter.places)) {
         // The synchronous doors may take what was made free.
         const auto lacking = static_cast<std::int64_t>(waiter.places) - gate_.free();
@@ -274,7 +279,7 @@ inline task_node* pool_core::next_in_time() noexcept {
         if (!job || job->served != 1 || job->deadline == job_record::never)
             return node;
         const std::size_t tasks = job->waiting.size() + 1;
-        if (!admission::hopeless(tasks, job->deadline - now(), seen_from_door()))
+        if (!admission::hopeless(tasks, job->deadline - now(), seen_from_door(job->priority)))
             return node;
         if (options_.dry_run()) {
             let_pass(errc::deadline_infeasible, tasks);
