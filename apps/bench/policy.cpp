@@ -12,10 +12,12 @@
 #include <algorithm>
 #include <benchmark/benchmark.h>
 #include <chrono>
+#include <corogate/detail/admission.hpp>
 #include <corogate/detail/fair_queue.hpp>
 #include <corogate/histogram.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <random>
 #include <string>
@@ -110,6 +112,50 @@ void displace(benchmark::State& state) {
         queue.erase(*e);
 }
 
+/// A job of `tasks` tasks from admission to its last account, with a flood of others waiting: the
+/// decision, the queue, one service for each task, the correction of its cost.
+void job(benchmark::State& state) {
+    const auto tasks = static_cast<std::uint32_t>(state.range(0));
+    const auto tenants = static_cast<std::size_t>(state.range(1));
+    tenant_table table(tenants);
+    fair_queue queue;
+    const admission policy(std::chrono::milliseconds(100));
+    std::vector<tenant_ref> whose;
+    std::vector<std::unique_ptr<entry>> jobs;
+    for (std::size_t i = 0; i < tenants; ++i) {
+        whose.push_back(table.get("site-" + std::to_string(i)));
+        jobs.push_back(std::make_unique<entry>(tasks, queue_entry::displaceable, true));
+    }
+    std::shuffle(whose.begin(), whose.end(), std::mt19937(1));
+    const admission::view pool{1e9, std::chrono::milliseconds(1), 1 << 20};
+    const admission::newcomer who{tasks, priority_class::normal, std::chrono::seconds(1)};
+    std::size_t turn = 0;
+    const auto admit = [&](entry& e) {
+        tenant& site = *whose[turn];
+        turn = turn + 1 < tenants ? turn + 1 : 0;
+        const auto verdict = policy.decide(queue, site, who, pool);
+        if (verdict.no != errc{})
+            std::abort();
+        e.units(tasks);
+        queue.push(e, site, priority_class::normal);
+    };
+    for (auto& e : jobs)
+        admit(*e);
+    for (auto _ : state) {
+        queue_entry* e = nullptr;
+        do {
+            e = queue.next();
+            queue.serve(*e);
+            queue.release(e->where()->owner());
+        } while (e->queued());
+        queue.correct(e->where()->owner(), priority_class::normal, 0.01);
+        admit(static_cast<entry&>(*e));
+    }
+    for (auto& e : jobs)
+        queue.erase(*e);
+    state.SetItemsProcessed(state.iterations());
+}
+
 void record(benchmark::State& state) {
     histogram h;
     std::int64_t ns = 1;
@@ -135,5 +181,6 @@ void queues(benchmark::internal::Benchmark* b) {
 BENCHMARK(push_and_serve)->Apply(queues);
 BENCHMARK(push_and_serve_displaceable)->Apply(queues);
 BENCHMARK(displace)->ArgName("tenants")->RangeMultiplier(10)->Range(10, 100'000);
+BENCHMARK(job)->ArgNames({"tasks", "tenants"})->ArgsProduct({{1, 24, 100}, {10, 1000}});
 BENCHMARK(record);
 BENCHMARK_MAIN();

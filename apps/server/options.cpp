@@ -84,6 +84,10 @@ std::variant<options, leave> read_options(int argc, const char* const* argv) {
         "tasks that run at once (default 64)");
     add(app, "--queue", out.queue_tasks, whole(0, most_tasks), "a number of tasks from 0",
         "tasks that may wait (default 4096)");
+    add(app, "--queue-time", out.queue_time, read_duration, duration_wants,
+        "longest wait for a permit; what would wait longer is refused (default: places only)");
+    add(app, "--save-time", out.save_time, read_duration, duration_wants,
+        "time for a save whose client gives none (default 10s)");
     add(app, "--threads", out.threads, whole(1, 1024), "a number from 1 to 1024",
         "threads of the task pool (default: one a core)");
     add(app, "--io-threads", out.io_threads, whole(1, 64), "a number from 1 to 64",

@@ -23,6 +23,8 @@ public:
     std::size_t io_threads = 1;
     std::size_t limit = 64;
     std::size_t queue_tasks = 4096;
+    std::chrono::milliseconds queue_time{0};       ///< the longest wait in the queue; 0: no bound
+    std::chrono::milliseconds save_time{10000};    ///< for a save, where the client says nothing
     std::chrono::milliseconds task_duration{2000}; ///< a simulated task waits this long
     std::chrono::milliseconds task_cpu{0};         ///< and computes this long first
     std::chrono::milliseconds drain_timeout{30000};

@@ -3,6 +3,7 @@
 #include "analysis/site_kri.hpp"
 #include "edc/evaluate.hpp"
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/use_future.hpp>
@@ -25,8 +26,11 @@ corogate::pool_options pool_options_of(const options& from) {
     corogate::pool_options to;
     if (from.threads)
         to.threads(from.threads);
-    // `wait` is for what is taken up at start; requests use the door that refuses.
-    to.limit(from.limit).queue_tasks(from.queue_tasks).overflow(corogate::overflow_policy::wait);
+    to.limit(from.limit)
+        .queue_tasks(from.queue_tasks)
+        .overflow(corogate::overflow_policy::displace);
+    if (from.queue_time > std::chrono::milliseconds::zero())
+        to.queue_time(from.queue_time);
     to.on_error([](std::exception_ptr error) {
         try {
             std::rethrow_exception(error);
@@ -75,17 +79,17 @@ const char* service::state() const noexcept {
     return draining_ ? "draining" : "ready";
 }
 
-boost::system::result<corogate::job, corogate::http::response>
-service::admit(job_kind kind, std::size_t n) {
+asio::awaitable<service::admission>
+service::async_admit(job_kind kind, std::size_t n, corogate::job_options who) {
     auto& counts = counts_[static_cast<std::size_t>(kind)];
-    auto job = pool_.try_admit(n);
+    auto job = co_await pool_.async_admit(n, who, asio::use_awaitable);
     if (!job) {
         const auto why = static_cast<std::size_t>(job.error().reason());
         counts.refused[why].fetch_add(1, std::memory_order_relaxed);
-        return corogate::http::from_refusal(job.error());
+        co_return corogate::http::from_refusal(job.error());
     }
     counts.accepted.fetch_add(1, std::memory_order_relaxed);
-    return std::move(*job);
+    co_return std::move(*job);
 }
 
 std::uint64_t service::jobs_accepted(job_kind kind) const noexcept {
@@ -169,21 +173,127 @@ asio::awaitable<void> run_job(service& with, std::string job_id) {
 
 // ---- after a crash ----
 
-void service::recover() {
-    auto report = [](std::exception_ptr error) {
+namespace {
+
+/// A sentence on standard error for what nobody waits for.
+auto complain(std::string about) {
+    return [about = std::move(about)](std::exception_ptr error) {
         if (!error)
             return;
+        std::osyncstream to(std::cerr);
+        to << "corogate-server: " << about;
         try {
             std::rethrow_exception(error);
         } catch (const std::exception& e) {
-            std::osyncstream(std::cerr)
-                << "corogate-server: cannot take up earlier work: " << e.what() << '\n';
-        } catch (...) {
-            std::osyncstream(std::cerr) << "corogate-server: cannot take up earlier work\n";
+            to << ": " << e.what();
+        } catch (...) { // nothing to add
         }
+        to << '\n';
     };
-    asio::co_spawn(pool_.get_executor(), take_up_forms(), report);
-    asio::co_spawn(pool_.get_executor(), take_up_jobs(), report);
+}
+
+bool service_ends(const boost::system::error_code& code) {
+    using corogate::errc;
+    return code == errc::draining || code == errc::stopped || code == errc::abandoned ||
+           code == asio::error::operation_aborted;
+}
+
+} // namespace
+
+void service::recover() {
+    const auto on = pool_.get_executor();
+    asio::co_spawn(on, take_up_forms(), complain("cannot take up earlier work"));
+    asio::co_spawn(on, take_up_jobs(), complain("cannot take up earlier work"));
+}
+
+/// For work that must be done some time: asks until there is room. Throws a refusal that is for
+/// good, or for this process.
+asio::awaitable<corogate::job> service::async_admit_patiently(std::size_t n, std::string whose) {
+    using corogate::errc;
+    corogate::job_options who;
+    who.tenant(std::move(whose)).priority(corogate::priority_class::background);
+    for (;;) {
+        auto job = co_await pool_.async_admit(n, who, asio::use_awaitable);
+        if (job)
+            co_return std::move(*job);
+        const corogate::refusal no = job.error();
+        if (!no.retryable() || no.reason() == errc::draining)
+            throw boost::system::system_error(no.code());
+        const auto wait = std::clamp<std::chrono::milliseconds>(
+            no.retry_after(), std::chrono::milliseconds(100), std::chrono::seconds(2)
+        );
+        co_await pool_.async_sleep(wait, asio::use_awaitable);
+    }
+}
+
+/// Runs the checks of a stored form, when there is room for them.
+asio::awaitable<void> service::check_stored(const form_record& form) {
+    using corogate::errc;
+    const auto leave = [&form](std::string_view why) {
+        std::osyncstream(std::cerr) << "corogate-server: form " << form.id << " of study "
+                                    << form.study << " stays unchecked: " << why << '\n';
+    };
+    const edc::study* study = studies_.find(form.study);
+    if (!study || !study->has_form(form.form)) {
+        leave("this server does not have the study");
+        co_return;
+    }
+    auto records = study->read_save(json::parse(form.datasets));
+    if (!records) {
+        leave(records.error().message());
+        co_return;
+    }
+    const auto data = std::make_shared<const edc::study_case>(std::move(*records));
+    const auto n = study->rules_of(form.form).size();
+    for (;;) {
+        bool displaced = false;
+        try {
+            auto job = co_await async_admit_patiently(n, form.site);
+            co_await check_form(*this, form.id, *study, form.form, data, std::move(job));
+        } catch (const boost::system::system_error& e) {
+            if (e.code() == errc::job_too_large) {
+                leave("limit and queue are too small for its rules");
+                co_return;
+            }
+            if (e.code() != errc::displaced)
+                throw;
+            displaced = true;
+        }
+        if (!displaced)
+            co_return;
+    }
+}
+
+void service::check_later(std::string form_id) {
+    const std::lock_guard lock(late_mutex_);
+    late_forms_.push_back(std::move(form_id));
+    if (late_forms_.size() == 1)
+        asio::co_spawn(
+            pool_.get_executor(), check_late_ones(),
+            complain("the checks of some forms are left to the next start")
+        );
+}
+
+asio::awaitable<void> service::check_late_ones() {
+    const auto first = [this]() -> std::optional<std::string> {
+        const std::lock_guard lock(late_mutex_);
+        return late_forms_.empty() ? std::nullopt : std::optional(late_forms_.front());
+    };
+    while (const auto id = first()) {
+        try {
+            const auto stored = co_await store_.async_find_form(*id, asio::use_awaitable);
+            if (stored)
+                co_await check_stored(stored->form);
+        } catch (const boost::system::system_error& e) {
+            if (service_ends(e.code()))
+                throw;
+            complain("the checks of form " + *id + " are left to the next start")(
+                std::current_exception()
+            );
+        }
+        const std::lock_guard lock(late_mutex_);
+        late_forms_.pop_front();
+    }
 }
 
 asio::awaitable<void> service::take_up_forms() {
@@ -195,32 +305,13 @@ asio::awaitable<void> service::take_up_forms() {
             after = form.sequence;
             if (after > store_.last_earlier_form())
                 co_return; // requests of this process look after themselves
-            const edc::study* study = studies_.find(form.study);
-            if (!study || !study->has_form(form.form)) {
-                std::osyncstream(std::cerr)
-                    << "corogate-server: form " << form.id << " of study " << form.study
-                    << " stays unchecked: this server does not have the study\n";
-                continue;
+            try {
+                co_await check_stored(form);
+            } catch (const boost::system::system_error& e) {
+                if (service_ends(e.code()))
+                    co_return; // the next process does it
+                throw;
             }
-            auto records = study->read_save(json::parse(form.datasets));
-            if (!records) {
-                std::osyncstream(std::cerr)
-                    << "corogate-server: form " << form.id
-                    << " stays unchecked: " << records.error().message() << '\n';
-                continue;
-            }
-            const auto n = study->rules_of(form.form).size();
-            auto job = co_await pool_.async_admit(n, asio::use_awaitable);
-            if (!job && job.error().reason() == corogate::errc::job_too_large) {
-                std::osyncstream(std::cerr)
-                    << "corogate-server: form " << form.id
-                    << " stays unchecked: limit and queue are too small for its rules\n";
-                continue;
-            }
-            if (!job)
-                co_return; // draining: the next process does it
-            auto data = std::make_shared<const edc::study_case>(std::move(*records));
-            co_await check_form(*this, form.id, *study, form.form, data, std::move(*job));
         }
         if (forms.size() < page)
             co_return;
@@ -236,9 +327,14 @@ asio::awaitable<void> service::take_up_jobs() {
             after = job.sequence;
             if (after > store_.last_earlier_job())
                 co_return;
-            auto place = co_await pool_.async_admit(1, asio::use_awaitable);
-            if (!place)
-                co_return;
+            std::optional<corogate::job> place;
+            try {
+                place = co_await async_admit_patiently(1, {});
+            } catch (const boost::system::system_error& e) {
+                if (service_ends(e.code()))
+                    co_return;
+                throw;
+            }
             place->submit([this, id = job.id] { return run_job(*this, id); });
         }
         if (jobs.size() < page)

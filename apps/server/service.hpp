@@ -10,9 +10,13 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/system/result.hpp>
 #include <corogate/http/response.hpp>
+#include <corogate/job_options.hpp>
 #include <corogate/task_pool.hpp>
 #include <cstdint>
+#include <deque>
+#include <filesystem>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -30,9 +34,15 @@ public:
     /// Throws `corogate::durable::store_error` where the data file cannot be used.
     service(const options& from, edc::catalogue studies, const std::filesystem::path& data);
 
-    /// Reserves n places for a job, or says why not, as an answer.
-    boost::system::result<corogate::job, corogate::http::response>
-    admit(job_kind kind, std::size_t n);
+    using admission = boost::system::result<corogate::job, corogate::http::response>;
+
+    /// Reserves n places for a job, or says why not, as an answer. May displace work of who holds
+    /// most.
+    boost::asio::awaitable<admission>
+    async_admit(job_kind kind, std::size_t n, corogate::job_options who);
+
+    /// Checks a stored form after all, when there is room: its save was answered without.
+    void check_later(std::string form_id);
 
     /// Takes up what an earlier process was stopped in: received forms are checked, jobs run.
     void recover();
@@ -61,6 +71,9 @@ public:
     std::uint64_t jobs_refused(job_kind kind, corogate::errc why) const noexcept;
 
 private:
+    boost::asio::awaitable<corogate::job> async_admit_patiently(std::size_t n, std::string whose);
+    boost::asio::awaitable<void> check_stored(const form_record& form);
+    boost::asio::awaitable<void> check_late_ones();
     boost::asio::awaitable<void> take_up_forms();
     boost::asio::awaitable<void> take_up_jobs();
 
@@ -74,6 +87,8 @@ private:
     id_generator ids_;
     std::atomic<bool> draining_{false};
     std::array<job_counts, 3> counts_{};
+    std::mutex late_mutex_;
+    std::deque<std::string> late_forms_; // the first one is being checked
     server::store store_;
     corogate::task_pool pool_; // last: its tasks use the others
 };

@@ -8,11 +8,24 @@ using corogate::errc;
 
 BOOST_AUTO_TEST_SUITE(errc_tests)
 
-constexpr errc all[] = {errc::queue_full,     errc::job_too_large, errc::draining,
-                        errc::stopped,        errc::abandoned,     errc::cancelled,
-                        errc::would_deadlock, errc::job_exhausted, errc::expired,
-                        errc::displaced,      errc::spilled,       errc::no_task,
-                        errc::timed_out};
+constexpr errc all[] = {
+    errc::queue_full,
+    errc::job_too_large,
+    errc::draining,
+    errc::stopped,
+    errc::abandoned,
+    errc::cancelled,
+    errc::would_deadlock,
+    errc::job_exhausted,
+    errc::expired,
+    errc::displaced,
+    errc::spilled,
+    errc::no_task,
+    errc::timed_out,
+    errc::fair_share_exceeded,
+    errc::deadline_infeasible,
+    errc::memory_pressure
+};
 
 BOOST_AUTO_TEST_CASE(every_value_has_a_reason_and_a_sentence_of_its_own) {
     std::set<std::string> reasons;

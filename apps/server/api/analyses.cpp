@@ -99,7 +99,11 @@ asio::awaitable<http::response> get_job(service& with, http::request& from) {
 } // namespace
 
 void add_analysis_routes(http::router& to, service& with) {
-    auto admit = [&with](const http::request&) { return with.admit(job_kind::analysis, 1); };
+    auto admit = [&with](const http::request&) {
+        corogate::job_options who;
+        who.priority(corogate::priority_class::background).name("analysis");
+        return with.async_admit(job_kind::analysis, 1, std::move(who));
+    };
     auto accept = [&with](http::request& from, corogate::job place) {
         return accept_analysis(with, from, std::move(place));
     };

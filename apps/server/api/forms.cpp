@@ -144,7 +144,18 @@ asio::awaitable<http::response> save_form(service& with, http::request& from, co
             with, form.id, *target->study, form.form, body->records, std::move(job)
         );
     } catch (const boost::system::system_error& e) {
-        if (e.code() != corogate::errc::abandoned && e.code() != corogate::errc::stopped)
+        using corogate::errc;
+        const bool late = e.code() == errc::expired || e.code() == asio::error::operation_aborted;
+        if (late || e.code() == errc::displaced) {
+            with.check_later(form.id);
+            http::problem no(
+                late ? 504 : 429, late ? "deadline-exceeded" : "displaced",
+                "The form is stored; its checks did not end in the time given, and are done when "
+                "there is room for them."
+            );
+            co_return no.id(form.id).retryable(false).to_response();
+        }
+        if (e.code() != errc::abandoned && e.code() != errc::stopped)
             throw;
         http::problem no(
             503, "abandoned",
@@ -174,12 +185,18 @@ asio::awaitable<http::response> get_form(service& with, http::request& from) {
 
 void add_form_routes(http::router& to, service& with) {
     // Admission needs the target alone: n is the number of the form's rules.
-    auto admit = [&with](const http::request& from
-                 ) -> boost::system::result<corogate::job, http::response> {
+    auto admit = [&with](const http::request& from) -> asio::awaitable<service::admission> {
         const auto target = read_target(with, from);
         if (!target)
-            return target.error();
-        return with.admit(job_kind::form, target->study->rules_of(target->form).size());
+            co_return target.error();
+        corogate::job_options who;
+        who.tenant(target->site)
+            .priority(corogate::priority_class::interactive)
+            .deadline(time_given(from, with.settings().save_time))
+            .name("form " + target->form);
+        co_return co_await with.async_admit(
+            job_kind::form, target->study->rules_of(target->form).size(), std::move(who)
+        );
     };
     auto save = [&with](http::request& from, corogate::job job) {
         return save_form(with, from, std::move(job));

@@ -2,6 +2,7 @@
 
 #include <boost/json/object.hpp>
 #include <boost/system/result.hpp>
+#include <chrono>
 #include <corogate/http/problem.hpp>
 #include <corogate/http/request.hpp>
 #include <corogate/http/response.hpp>
@@ -16,6 +17,12 @@ using input = boost::system::result<T, corogate::http::response>;
 
 /// A value of the query that must be there: 1 to 200 octets, else 400.
 input<std::string> required_query(const corogate::http::request& from, std::string_view name);
+
+/// How long the client gives the work: the first of `grpc-timeout`,
+/// `x-envoy-expected-rq-timeout-ms` and `X-Request-Timeout-Ms` that makes sense, from 50 ms to 30
+/// s; else `otherwise`.
+std::chrono::nanoseconds
+time_given(const corogate::http::request& from, std::chrono::nanoseconds otherwise);
 
 /// The body as a JSON object, else 400; depth and size are bounded.
 input<boost::json::object> json_body(const corogate::http::request& from);

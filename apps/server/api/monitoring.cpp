@@ -20,8 +20,14 @@ constexpr std::pair<job_kind, std::string_view> kinds[] = {
     {job_kind::tasks, "tasks"}, {job_kind::form, "form"}, {job_kind::analysis, "analysis"}
 };
 constexpr corogate::errc refusals[] = {
-    corogate::errc::queue_full, corogate::errc::job_too_large, corogate::errc::draining,
-    corogate::errc::stopped
+    corogate::errc::queue_full,
+    corogate::errc::job_too_large,
+    corogate::errc::draining,
+    corogate::errc::stopped,
+    corogate::errc::fair_share_exceeded,
+    corogate::errc::deadline_infeasible,
+    corogate::errc::memory_pressure,
+    corogate::errc::expired
 };
 
 std::string metrics(const service& of, const http::server_stats& wire) {

@@ -160,8 +160,10 @@ asio::awaitable<connection::next> connection::serve_one() {
     // The order of the checks decides which answer a request with several faults gets; the body is
     // not looked at before the work is admitted.
     std::optional<response> no = check_route();
-    if (!no && route_->admit)
-        no = admit();
+    if (!no && route_->run_admitted) {
+        enter(phase::handler);
+        no = co_await admit();
+    }
     if (no)
         co_return co_await refuse(std::move(*no));
 
@@ -172,10 +174,7 @@ asio::awaitable<connection::next> connection::serve_one() {
     }
     enter(phase::handler);
     const response answer = co_await call_handler();
-    // A handler may have ended on a thread of its own choice; the rest belongs to this one.
-    const auto home = on_.context.get_executor();
-    if (!home.running_in_this_thread())
-        co_await asio::dispatch(asio::bind_executor(home, asio::use_awaitable));
+    co_await come_home();
     keep_alive_ = keep_alive_ && !answer.closes();
     if (!co_await write(answer))
         co_return next::close;
@@ -273,25 +272,40 @@ std::optional<response> connection::check_route() {
     return std::nullopt;
 }
 
-std::optional<response> connection::admit() {
+asio::awaitable<std::optional<response>> connection::admit() {
+    std::string failure;
     try {
-        auto decision = route_->admit(request_);
+        boost::system::result<job, response> decision = internal_error();
+        if (route_->admit)
+            decision = route_->admit(request_);
+        else
+            decision = co_await route_->async_admit(request_);
+        co_await come_home();
         if (!decision)
-            return std::move(decision).error();
+            co_return std::move(decision).error();
         job_ = std::move(*decision);
-        return std::nullopt;
+        co_return std::nullopt;
     } catch (const std::exception& error) {
-        on_.shared.report(std::string("an admission hook failed: ") + error.what());
+        failure = std::string("an admission hook failed: ") + error.what();
     } catch (...) {
-        on_.shared.report("an admission hook failed");
+        failure = "an admission hook failed";
     }
-    return internal_error();
+    co_await come_home();
+    on_.shared.report(failure);
+    co_return internal_error();
+}
+
+/// A handler may have ended on a thread of its own choice; the rest belongs to this one.
+asio::awaitable<void> connection::come_home() {
+    const auto home = on_.context.get_executor();
+    if (!home.running_in_this_thread())
+        co_await asio::dispatch(asio::bind_executor(home, asio::use_awaitable));
 }
 
 asio::awaitable<response> connection::call_handler() {
     std::string failure;
     try {
-        if (route_->admit) {
+        if (route_->run_admitted) {
             auto answering = route_->run_admitted(request_, std::move(job_));
             co_return co_await std::move(answering);
         }

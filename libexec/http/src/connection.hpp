@@ -94,7 +94,8 @@ private:
     boost::asio::awaitable<std::size_t> read_some();
 
     std::optional<response> check_route();
-    std::optional<response> admit();
+    boost::asio::awaitable<std::optional<response>> admit();
+    boost::asio::awaitable<void> come_home();
     void render(const response& answer);
     void enter(phase which); // without a deadline
     void enter(phase which, clock::duration most);

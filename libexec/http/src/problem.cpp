@@ -111,6 +111,20 @@ response from_refusal(const refusal& no) {
     case errc::queue_full:
         detail = "The queue is full. Nothing was started; try again later.";
         break;
+    case errc::fair_share_exceeded:
+        detail = "The queue is full of earlier work of yours. Nothing was started; wait for it, or "
+                 "try again later.";
+        break;
+    case errc::displaced:
+        detail = "Earlier work of yours filled the queue, and this made room for others. Nothing "
+                 "was started; try again later.";
+        break;
+    case errc::deadline_infeasible:
+        detail = "The work cannot be done in the time given. Nothing was started.";
+        break;
+    case errc::memory_pressure:
+        detail = "The service is short of memory. Nothing was started; try again later.";
+        break;
     case errc::job_too_large:
         detail = "The job has more tasks than this service can ever hold. Nothing was started.";
         break;
@@ -124,7 +138,9 @@ response from_refusal(const refusal& no) {
         detail = "The work was refused. Nothing was started.";
         break;
     }
-    problem answer(503, reason_name(no.reason()), detail);
+    // 429 says "you", 503 says "me".
+    const bool yours = no.reason() == errc::fair_share_exceeded || no.reason() == errc::displaced;
+    problem answer(yours ? 429 : 503, reason_name(no.reason()), detail);
     answer.executed(false).retryable(no.retryable());
     answer.retry_after(
         no.retry_after().count() > 0 ? no.retry_after() : std::chrono::milliseconds(1000)

@@ -47,6 +47,20 @@ router& router::add(
     return insert(pattern, std::move(entry));
 }
 
+router& router::add(
+    std::string_view method, std::string_view pattern, async_admit_hook admit, admitted_handler run,
+    route_options options
+) {
+    if (!admit || !run)
+        throw std::invalid_argument("a route needs a handler");
+    route entry;
+    entry.method = method;
+    entry.options = std::move(options);
+    entry.async_admit = std::move(admit);
+    entry.run_admitted = std::move(run);
+    return insert(pattern, std::move(entry));
+}
+
 router& router::insert(std::string_view pattern, route entry) {
     const bool upper = std::all_of(entry.method.begin(), entry.method.end(), [](char c) {
         return c >= 'A' && c <= 'Z';

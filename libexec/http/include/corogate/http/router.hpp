@@ -23,6 +23,10 @@ using handler = std::function<boost::asio::awaitable<response>(request&)>;
 /// server; must not block. `request::body()` is still empty.
 using admit_hook = std::function<boost::system::result<job, response>(const request&)>;
 
+/// The same where the decision takes a moment: `task_pool::async_admit`, which judges by tenant.
+using async_admit_hook =
+    std::function<boost::asio::awaitable<boost::system::result<job, response>>(const request&)>;
+
 /// Answers a request that was admitted. The job is the handler's; dropping it returns its places.
 using admitted_handler = std::function<boost::asio::awaitable<response>(request&, job)>;
 
@@ -55,8 +59,9 @@ struct route {
     std::string method;
     route_options options;
     handler run;                   // either this,
-    admit_hook admit;              // or these two
-    admitted_handler run_admitted; //
+    admit_hook admit;              // or one of these two
+    async_admit_hook async_admit;  //
+    admitted_handler run_admitted; // and this
 };
 
 /// Finds the route of a request by path, then by method.
@@ -75,6 +80,9 @@ public:
     router&
     add(std::string_view method, std::string_view pattern, admit_hook admit, admitted_handler run,
         route_options options = {});
+    router&
+    add(std::string_view method, std::string_view pattern, async_admit_hook admit,
+        admitted_handler run, route_options options = {});
 
     struct match {
         /// Null where the path is unknown, or where it has no such method.
