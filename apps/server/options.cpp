@@ -81,7 +81,7 @@ std::variant<options, leave> read_options(int argc, const char* const* argv) {
     add(app, "--monitor-port", out.monitor_port, port, port_wants,
         "serve /metrics on a port of its own");
     add(app, "--limit", out.limit, whole(1, most_tasks), "a number of tasks from 1",
-        "tasks that run at once (default 64)");
+        "tasks that run at once (default: found while it runs, from 64 on)");
     add(app, "--queue", out.queue_tasks, whole(0, most_tasks), "a number of tasks from 0",
         "tasks that may wait (default 4096)");
     add(app, "--queue-time", out.queue_time, read_duration, duration_wants,
@@ -117,6 +117,7 @@ std::variant<options, leave> read_options(int argc, const char* const* argv) {
     } catch (const CLI::ParseError& e) {
         return leave{2, std::string("corogate-server: ") + e.what() + " (see --help)\n"};
     }
+    out.adaptive = app["--limit"]->count() == 0;
     return out;
 }
 

@@ -22,6 +22,7 @@ public:
     std::size_t threads = 0;                   ///< of the task pool; 0: one a core
     std::size_t io_threads = 1;
     std::size_t limit = 64;
+    bool adaptive = false; ///< the limit finds itself, from `limit` on; so without --limit
     std::size_t queue_tasks = 4096;
     std::chrono::milliseconds queue_time{0};       ///< the longest wait in the queue; 0: no bound
     std::chrono::milliseconds save_time{10000};    ///< for a save, where the client says nothing

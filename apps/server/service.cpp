@@ -9,6 +9,7 @@
 #include <boost/asio/use_future.hpp>
 #include <boost/json.hpp>
 #include <corogate/http/problem.hpp>
+#include <corogate/limiters/adaptive.hpp>
 #include <fmt/format.h>
 #include <functional>
 #include <iostream>
@@ -29,6 +30,8 @@ corogate::pool_options pool_options_of(const options& from) {
     to.limit(from.limit)
         .queue_tasks(from.queue_tasks)
         .overflow(corogate::overflow_policy::displace);
+    if (from.adaptive)
+        to.limiter(corogate::limiters::adaptive(to.threads()).initial(from.limit));
     if (from.queue_time > std::chrono::milliseconds::zero())
         to.queue_time(from.queue_time);
     to.on_error([](std::exception_ptr error) {

@@ -63,6 +63,7 @@ BOOST_AUTO_TEST_CASE(what_the_help_promises_is_the_default) {
     BOOST_TEST(none.port == 8080);
     BOOST_TEST(!none.monitor_port.has_value());
     BOOST_TEST(none.limit == 64U);
+    BOOST_TEST(none.adaptive);
     BOOST_TEST(none.queue_tasks == 4096U);
     BOOST_TEST(none.threads == 0U);
     BOOST_TEST(none.io_threads == 1U);
@@ -105,6 +106,7 @@ BOOST_AUTO_TEST_CASE(every_option_is_read) {
     BOOST_TEST(all.port == 0);
     BOOST_TEST(all.monitor_port.value() == 9100);
     BOOST_TEST(all.limit == 5U);
+    BOOST_TEST(!all.adaptive);
     BOOST_TEST(all.queue_tasks == 0U);
     BOOST_TEST(all.threads == 3U);
     BOOST_TEST(all.io_threads == 2U);

@@ -70,6 +70,10 @@ public:
     /// that a Prometheus bucket `le` wants, for any bounds.
     std::uint64_t count_up_to(nanoseconds bound) const noexcept;
 
+    /// What was recorded after an earlier snapshot of the same histogram. Its greatest value is
+    /// known to the width of a bucket only.
+    histogram_snapshot since(const histogram_snapshot& earlier) const noexcept;
+
     /// Adds what another snapshot holds, as if both had been recorded in one histogram.
     void merge(const histogram_snapshot& other) noexcept;
 
@@ -170,6 +174,19 @@ inline std::uint64_t histogram_snapshot::count_up_to(nanoseconds bound) const no
     for (std::size_t i = 0; i <= buckets::index(ns); ++i)
         below += in_[i];
     return below;
+}
+
+inline histogram_snapshot histogram_snapshot::since(const histogram_snapshot& earlier
+) const noexcept {
+    histogram_snapshot s;
+    for (std::size_t i = 0; i < in_.size(); ++i) {
+        s.in_[i] = in_[i] - earlier.in_[i];
+        s.count_ += s.in_[i];
+        if (s.in_[i] != 0)
+            s.max_ = std::min(detail::histogram_buckets::upper(i), max_);
+    }
+    s.sum_ = sum_ - earlier.sum_;
+    return s;
 }
 
 inline void histogram_snapshot::merge(const histogram_snapshot& other) noexcept {

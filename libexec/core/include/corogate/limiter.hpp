@@ -42,19 +42,23 @@ struct window_rule {
 /// limit. Plain single-threaded policy, without a clock: `now` only grows. A value: a copy goes on
 /// from the same state.
 template <typename L>
-concept limiter = std::copyable<L> && requires(L l, const L& c, const limiter_window& w) {
-    /// What it proposes now, at least 1. Constant between calls of `update`.
-    { c.limit() } noexcept -> std::convertible_to<std::size_t>;
-    { l.update(w, std::chrono::steady_clock::time_point{}) } noexcept;
-    { c.windows() } noexcept -> std::convertible_to<window_rule>;
-};
+concept limiter =
+    std::copyable<L> &&
+    requires(L l, const L& c, const limiter_window& w, std::chrono::steady_clock::time_point now) {
+        /// What it proposes now, at least 1. Constant between calls of `update`.
+        { c.limit() } noexcept -> std::convertible_to<std::size_t>;
+        { l.update(w, now) } noexcept;
+        { c.windows() } noexcept -> std::convertible_to<window_rule>;
+    };
 
 /// One that is also told at once when something ready to run has waited too long for a thread, at
 /// most every 10 ms: it need not wait for the end of the window.
 template <typename L>
-concept braking_limiter = limiter<L> && requires(L l) {
-    { l.brake(std::chrono::nanoseconds{}, std::chrono::steady_clock::time_point{}) } noexcept;
-};
+concept braking_limiter =
+    limiter<L> &&
+    requires(L l, std::chrono::nanoseconds waited, std::chrono::steady_clock::time_point now) {
+        { l.brake(waited, now) } noexcept;
+    };
 
 /// A limiter of any type, as a value. Empty where default-constructed: the limit stays as it is.
 class any_limiter {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <corogate/job_options.hpp>
+#include <corogate/limiter.hpp>
 #include <corogate/observer.hpp>
 #include <cstddef>
 #include <cstdint>
@@ -72,6 +73,13 @@ public:
         limit_ = n;
         return *this;
     }
+    /// Moves the limit while the pool works; `limit` is where it starts. Default: none, the limit
+    /// is fixed. `task_pool::resize` takes the limit out of its hands, `task_pool::adapt` gives it
+    /// back. Needs `timings`.
+    pool_options& limiter(any_limiter model) {
+        limiter_ = std::move(model);
+        return *this;
+    }
     /// Places in the queue, in tasks. 0 is allowed: what finds no free permit is refused.
     /// Default: 4096.
     pool_options& queue_tasks(std::size_t n) {
@@ -99,8 +107,9 @@ public:
         newest_first_ = on;
         return *this;
     }
-    /// Decides about waiting times and counts (`pool_stats::would_refuse`), but refuses only for
-    /// want of places. To see what a bound would do before it does it. Default: no.
+    /// Decides about waiting times, memory and limit, counts (`pool_stats::would_refuse`) and says
+    /// (`pool_stats::limit_proposed`), but refuses only for want of places and leaves the limit
+    /// alone. To see what a bound would do before it does it. Default: no.
     pool_options& dry_run(bool on) noexcept {
         dry_run_ = on;
         return *this;
@@ -186,6 +195,7 @@ public:
     bool timings() const noexcept { return timings_; }
     std::size_t blocking_threads() const noexcept { return blocking_threads_; }
     std::optional<std::chrono::nanoseconds> queue_time() const noexcept { return queue_time_; }
+    const any_limiter& limiter() const noexcept { return limiter_; }
     bool newest_first() const noexcept { return newest_first_; }
     bool dry_run() const noexcept { return dry_run_; }
 
@@ -211,6 +221,7 @@ private:
     std::chrono::nanoseconds idle_after_ = std::chrono::seconds(10);
     std::chrono::nanoseconds stuck_after_ = std::chrono::seconds(60);
     std::size_t blocking_threads_ = 16;
+    any_limiter limiter_;
     std::optional<std::chrono::nanoseconds> queue_time_;
     bool timings_ = true;
     bool newest_first_ = false;

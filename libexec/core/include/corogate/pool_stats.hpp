@@ -44,6 +44,8 @@ struct pool_stats {
 
     bool paused = false;
     std::size_t limit = 0;
+    std::size_t limit_proposed = 0; ///< by the limiter; the same where it decides
+    bool limit_held = false;        ///< by `task_pool::resize`, against the limiter
     std::size_t queue_tasks = 0;
     double tasks_per_second = 0; ///< ended while others waited, lately; 0 where not known yet
 };

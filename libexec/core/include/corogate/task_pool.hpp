@@ -163,7 +163,12 @@ public:
     /// Changes the limit. Running tasks go on: after a shrink no task starts until as many have
     /// ended. Throws `std::invalid_argument` for a limit that `pool_options` would not take. In
     /// force when it returns.
+    ///
+    /// Against a limiter it is the switch that ends the discussion: the limit stays as it is told
+    /// until `adapt`.
     void resize(std::size_t limit) { core_->resize(checked_limit(limit)); }
+    /// Gives the limit back to `pool_options::limiter`, which goes on from what it has learnt.
+    void adapt() { core_->adapt(); }
     /// The same, completing when no more than `limit` permits are in use. Signature
     /// `void(boost::system::error_code)`.
     template <typename Token>

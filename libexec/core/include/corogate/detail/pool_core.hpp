@@ -21,6 +21,7 @@
 #include <corogate/detail/inline_when_free.hpp>
 #include <corogate/detail/job_record.hpp>
 #include <corogate/detail/lane_state.hpp>
+#include <corogate/detail/limit_control.hpp>
 #include <corogate/detail/pool_clock.hpp>
 #include <corogate/detail/pool_executor.hpp>
 #include <corogate/detail/pool_queue.hpp>
@@ -216,7 +217,7 @@ public:
     bool runs_task(const asio::any_io_executor& executor) const noexcept;
 
     void resize(std::size_t limit);
-    void set_limit(std::size_t limit); // control strand only
+    void adapt();
     void resize_queue(std::size_t tasks);
     void pause();
     void resume();
@@ -292,6 +293,10 @@ private:
     bool let_pass(errc why, std::size_t n) noexcept;
     task_node* next_in_time() noexcept;
     void watch_pace(clock::time_point time);
+    void set_limit(std::size_t limit);
+    void follow_limiter();
+    void look_at_limit();
+    void probe_threads(clock::time_point time);
     void fit_window(clock::time_point time) noexcept;
     void refuse_waiters(errc why);
     void refuse_later(std::unique_ptr<admission_waiter> waiter, errc why);
@@ -441,12 +446,18 @@ private:
     std::size_t live_runners_ = 0;
     pool_core* companion_ = nullptr;
     pool_core* principal_ = nullptr;
+    limit_control control_limit_;
+    std::size_t in_flight_peak_ = 0; // since the limiter's last window
     agenda agenda_;
     clock::time_point alarm_at_ = clock::time_point::max();
     struct idle_look final : agenda_item {
         void due(time_point) override { core->retire_idle(); }
         pool_core* core = nullptr;
     } idle_look_;
+    struct limit_look final : agenda_item {
+        void due(time_point) override { core->look_at_limit(); }
+        pool_core* core = nullptr;
+    } limit_look_;
     struct stuck_look final : agenda_item {
         void due(time_point) override { core->look_for_stuck(); }
         pool_core* core = nullptr;
@@ -456,6 +467,8 @@ private:
     std::atomic<std::uint64_t> cancelled_at_start_{0};
     std::atomic<std::uint64_t> expired_at_start_{0};
     std::atomic<std::uint64_t> stopped_at_start_{0};
+    std::atomic<std::uint64_t> timed_out_{0};   // cancelled for their deadline while they ran
+    std::atomic<std::int64_t> probe_posted_{0}; // when, as a count of the clock; 0: none is out
     std::atomic<std::uint64_t> caller_ran_{0};
     std::atomic<std::uint64_t> caller_failed_{0};
     std::atomic<std::uint64_t> spilled_{0};

@@ -19,6 +19,7 @@ inline pool_core::pool_core(const pool_options& options, borrowed on)
     , limit_(options.limit())
     , queue_tasks_(options.queue_tasks())
     , admission_(options.queue_time().value_or(admission::unbounded))
+    , control_limit_(options.limiter(), options.limit())
     , executor_([&]() -> executor_target& {
         if (on.env)
             return target_.emplace(on.env->get_executor());
@@ -34,7 +35,9 @@ inline pool_core::pool_core(const pool_options& options, borrowed on)
         );
     }()) {
     clock_.emplace(on.env, control_ ? &*control_ : nullptr, [this] { alarm_rang(); });
+    control_limit_.dry_run(options.dry_run());
     idle_look_.core = this;
+    limit_look_.core = this;
     stuck_look_.core = this;
     if (options.stuck_after() > std::chrono::nanoseconds::zero() && !on.env)
         on_strand([this] {
@@ -82,7 +85,19 @@ inline void pool_core::flush() {
 
 inline void pool_core::resize(std::size_t limit) {
     on_strand([this, limit] {
+        control_limit_.hold(limit);
         set_limit(limit);
+        pump();
+    });
+    pass_strand();
+}
+
+inline void pool_core::adapt() {
+    on_strand([this] {
+        if (!options_.limiter())
+            return;
+        control_limit_.let_go();
+        follow_limiter();
         pump();
     });
     pass_strand();
@@ -109,6 +124,7 @@ inline void pool_core::start_resize(std::unique_ptr<life_waiter> waiter, std::si
             w->complete(errc::stopped, {});
             return;
         }
+        control_limit_.hold(limit);
         set_limit(limit);
         w->limit = limit;
         resizing_.push_back(std::move(w));
@@ -435,6 +451,8 @@ inline pool_stats pool_core::books() const {
     s.reserved = taken > s.waiting + s.running ? taken - s.waiting - s.running : 0;
     s.paused = paused_;
     s.limit = limit_;
+    s.limit_proposed = options_.limiter() ? control_limit_.proposed() : limit_;
+    s.limit_held = options_.limiter() && control_limit_.held();
     s.queue_tasks = queue_tasks_;
     s.tasks_per_second = pace_.per_second();
     s.would_refuse = would_refuse_.load(std::memory_order_relaxed);

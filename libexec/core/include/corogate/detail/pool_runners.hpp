@@ -91,6 +91,8 @@ private:
         const duration ran = core_.now() - began_;
         if (node_->weight != 0) {
             core_.timings_.service_time.record(ran, node_->weight);
+            if (core_.options_.limiter() && !node_->failed())
+                core_.timings_.good_service_time.record(ran, node_->weight);
             note_cost(ran);
         }
         core_.observe([&](observer& by) {
@@ -261,6 +263,9 @@ inline auto pool_core::answer(runner& r) {
 
 inline void pool_core::finish(runner& r, task_node* node) noexcept {
     r.note_end(node->failed());
+    if (node->failed() && node->job &&
+        node->job->over.load(std::memory_order_relaxed) == static_cast<int>(errc::expired))
+        timed_out_.fetch_add(1, std::memory_order_relaxed);
     const auto flags = give_place_back(*node);
     // Somebody waits for the place, for the permit, or for the lane's.
     if ((flags & gate::waiters) || node->nested || (node->job && node->job->lane))

@@ -464,6 +464,53 @@ inline void pool_core::watch_pace(clock::time_point time) {
     }
 }
 
+// ---- the limit ----
+
+/// While tasks run, the limiter is shown what they do.
+inline void pool_core::follow_limiter() {
+    constexpr auto tick = std::chrono::milliseconds(10);
+    if (options_.limiter() && !limit_look_.planned() && !leaving_)
+        plan(limit_look_, pool_clock::later(now(), tick));
+}
+
+inline void pool_core::look_at_limit() {
+    const auto time = now();
+    const auto posted =
+        clock::time_point(clock::duration(probe_posted_.load(std::memory_order_acquire)));
+    bool moved = posted != clock::time_point{} && control_limit_.brake(time - posted, time);
+    if (control_limit_.due(time)) {
+        const auto sums = books();
+        const limit_control::totals totals{
+            sums.completed, timed_out_.load(std::memory_order_relaxed)
+        };
+        if (control_limit_.look(
+                time, totals, in_flight_peak_, timings_.scheduling_delay, timings_.good_service_time
+            )) {
+            in_flight_peak_ = permits_used_;
+            moved = true;
+        }
+    }
+    if (moved && !control_limit_.held() && control_limit_.limit() != limit_)
+        set_limit(control_limit_.limit());
+    if (permits_used_ > 0) {
+        probe_threads(time);
+        follow_limiter();
+    }
+}
+
+/// How long something ready to run waits for a thread, also where no task is ever posted.
+inline void pool_core::probe_threads(clock::time_point time) {
+    std::int64_t none = 0;
+    if (!probe_posted_.compare_exchange_strong(none, time.time_since_epoch().count()))
+        return; // the last one still waits
+    drop_begins();
+    asio::post(executor_, [this, time] {
+        timings_.scheduling_delay.record(now() - time);
+        probe_posted_.store(0, std::memory_order_release);
+        drop_done();
+    });
+}
+
 inline void pool_core::give(runner& r, task_node* node, bool leave) {
     r.given = node;
     r.leave = leave;
@@ -484,8 +531,10 @@ inline void pool_core::park(runner& r) {
 }
 
 inline void pool_core::wake_one() {
+    in_flight_peak_ = std::max(in_flight_peak_, permits_used_);
     if (waking_ || leaving_ || paused_ || permits_used_ >= limit_ || !work_waits())
         return;
+    follow_limiter();
     if (parked_.empty()) {
         spawn_runner();
         return;

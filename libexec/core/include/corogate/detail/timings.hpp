@@ -11,6 +11,7 @@ struct pool_timings_state {
     histogram queue_wait;
     histogram scheduling_delay;
     histogram service_time;
+    histogram good_service_time; // of tasks that did not fail, where a limiter learns from them
 
     /// Who decides for the calling thread, whichever pool it submits to.
     static adaptive_stride& sampler() noexcept {
