@@ -26,8 +26,9 @@ public:
 
     /// Its places are reserved. On the control strand; posts what is user code.
     virtual void admitted(pool_core& core) = 0;
-    /// It will not be admitted. On the pool.
+    /// It will not be admitted. On the pool; on the control strand where that runs no user code.
     virtual void refused(pool_core& core, errc why) = 0;
+    virtual bool refused_on_strand() const noexcept { return false; }
 
     const std::size_t places;
     const job_options who;

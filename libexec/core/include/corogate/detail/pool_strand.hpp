@@ -192,6 +192,10 @@ inline void pool_core::refuse_later(std::unique_ptr<admission_waiter> waiter, er
     if (waiter->link)
         waiter->link->where = cancel_link::place::nowhere;
     refuse(waiter->who, waiter->places, why);
+    if (waiter->refused_on_strand()) { // a "no" does not queue behind tasks
+        waiter->refused(*this, why);
+        return;
+    }
     drop_begins();
     asio::post(home().executor_, [this, why, w = std::move(waiter)]() mutable {
         w->refused(*this, why);

@@ -384,6 +384,7 @@ public:
         core.count_job(false);
         completion_.post(Answer(core.make_refusal(why)));
     }
+    bool refused_on_strand() const noexcept override { return true; } // only posts
 
 private:
     completion<Handler, pool_executor> completion_;
