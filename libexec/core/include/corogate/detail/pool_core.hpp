@@ -286,7 +286,8 @@ private:
     }
     bool others_wait(const lane_state& lane) const noexcept;
     void let_waiters_in();
-    errc let_in(const admission_waiter& waiter);
+    errc let_in(admission_waiter& waiter);
+    errc judge(const admission_waiter& waiter, const tenant& whose);
     errc late_at_door(const admission_waiter& waiter) const noexcept;
     bool make_room(const tenant& whose, std::size_t n, std::size_t lacking);
     std::size_t left_to_others(priority_class c) const noexcept;
@@ -400,6 +401,7 @@ private:
     std::atomic<std::int64_t> mean_service_{0};    // ns
     std::atomic<std::size_t> limit_shown_;
     std::atomic<std::uint64_t> would_refuse_{0};
+    std::atomic<std::uint32_t> hint_seconds_{1}; // for the doors that do not know the tenant
 
     alignas(64) inbox<task_node> inbox_;
     inbox<admission_waiter> door_inbox_;
@@ -436,6 +438,8 @@ private:
     std::uint64_t displaced_ = 0;
     std::uint64_t abandoned_ = 0; // before their start
     runner::counts retired_{};    // of runners that are no more
+    retry_hint door_hint_;
+    std::uint64_t refused_then_ = 0; // as door_hint_ knows it
     std::size_t window_depth_ = 8;
     clock::time_point window_filled_{};
     bool window_was_full_ = false;

@@ -21,13 +21,24 @@ inline void pool_core::refuse(const job_options& who, std::size_t n, errc why) n
     });
 }
 
+/// Marsaglia's xorshift, one for each thread: jitter need not be good, but must cost nothing.
+inline std::uint32_t cheap_random() noexcept {
+    static thread_local std::uint32_t state = 2463534242;
+    state ^= state << 13;
+    state ^= state >> 17;
+    state ^= state << 5;
+    return state;
+}
+
 inline refusal pool_core::make_refusal(errc why) const noexcept {
-    const double pace = tasks_per_second_.load(std::memory_order_relaxed);
-    const auto ahead = static_cast<double>(gate_.taken());
-    const bool later = why == errc::queue_full || why == errc::fair_share_exceeded ||
-                       why == errc::deadline_infeasible;
-    const double seconds = later && pace > 0 ? ahead / pace : 0;
-    return {why, std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000))};
+    if (!refusal(why, {}).retryable() || why == errc::draining)
+        return {why, std::chrono::milliseconds(0)};
+    return {
+        why, retry_hint::after(
+                 hint_seconds_.load(std::memory_order_relaxed), gate_.taken(),
+                 tasks_per_second_.load(std::memory_order_relaxed), cheap_random()
+             )
+    };
 }
 
 /// Places that a class leaves to others: background work half of the queue. Where it could fill

@@ -94,32 +94,41 @@ inline errc pool_core::late_at_door(const admission_waiter& waiter) const noexce
     return admission_.too_long(places_ahead(), who, seen_from_door(who.priority));
 }
 
-/// The exact door: by what waits, whose it is, and what can give way.
-inline errc pool_core::let_in(const admission_waiter& waiter) {
+/// The exact door. Who is refused is told when to come again.
+inline errc pool_core::let_in(admission_waiter& waiter) {
     if (gate_.has(gate::stopped | gate::draining))
         return gate_.has(gate::stopped) ? errc::stopped : errc::draining;
     put_back_window();
     settle_tenants();
     const tenant_ref whose = queue_.tenant_of(waiter.who);
+    const errc no = judge(waiter, *whose);
+    if (no != errc{} && refusal(no, {}).retryable())
+        waiter.hint = whose->hint(waiter.who.priority())
+                          .refused(now(), gate_.taken(), pace_.per_second(), cheap_random());
+    return no;
+}
+
+/// By what waits, whose it is, and what can give way.
+inline errc pool_core::judge(const admission_waiter& waiter, const tenant& whose) {
     const admission::newcomer who{
         waiter.places, waiter.who.priority(), waiter.who.deadline().value_or(admission::unbounded)
     };
     const auto verdict =
-        admission_.decide(queue_.order(), *whose, who, seen_from_door(who.priority));
+        admission_.decide(queue_.order(), whose, who, seen_from_door(who.priority));
     if (verdict.no != errc{} && !let_pass(verdict.no, waiter.places))
         return verdict.no;
     const bool displaces = options_.overflow() == overflow_policy::displace;
     // In a dry run only for want of places.
     const bool displace =
         verdict.displace > 0 && displaces && (!options_.dry_run() || verdict.otherwise != errc{});
-    if (!(displace && make_room(*whose, waiter.places, verdict.displace)) &&
+    if (!(displace && make_room(whose, waiter.places, verdict.displace)) &&
         verdict.otherwise != errc{})
         return verdict.otherwise;
     while (!gate_.reserve_for_waiter(waiter.places)) {
         // The synchronous doors may take what was made free.
         const auto lacking = static_cast<std::int64_t>(waiter.places) - gate_.free();
         if (lacking > 0 &&
-            !(displaces && make_room(*whose, waiter.places, static_cast<std::size_t>(lacking))))
+            !(displaces && make_room(whose, waiter.places, static_cast<std::size_t>(lacking))))
             return verdict.otherwise != errc{} ? verdict.otherwise : errc::queue_full;
     }
     return {};
@@ -459,6 +468,9 @@ inline void pool_core::watch_pace(clock::time_point time) {
     }
     if (!pace_.due(time))
         return;
+    const auto refused = refused_.load(std::memory_order_relaxed);
+    door_hint_.count(time, refused - std::exchange(refused_then_, refused));
+    hint_seconds_.store(door_hint_.seconds(), std::memory_order_relaxed);
     const double before = pace_.per_second();
     pace_.observe(time, ended());
     if (const double pace = pace_.per_second(); pace != before) {

@@ -382,7 +382,7 @@ public:
     }
     void refused(pool_core& core, errc why) override {
         core.count_job(false);
-        completion_.post(Answer(core.make_refusal(why)));
+        completion_.post(Answer(hint > hint.zero() ? refusal(why, hint) : core.make_refusal(why)));
     }
     bool refused_on_strand() const noexcept override { return true; } // only posts
 
