@@ -22,12 +22,14 @@
 #include <corogate/detail/job_record.hpp>
 #include <corogate/detail/lane_state.hpp>
 #include <corogate/detail/limit_control.hpp>
+#include <corogate/detail/memory_gauge.hpp>
 #include <corogate/detail/pool_clock.hpp>
 #include <corogate/detail/pool_executor.hpp>
 #include <corogate/detail/pool_queue.hpp>
 #include <corogate/detail/ready_window.hpp>
 #include <corogate/detail/return_ticket.hpp>
 #include <corogate/detail/runner.hpp>
+#include <corogate/detail/shedding.hpp>
 #include <corogate/detail/task_node.hpp>
 #include <corogate/detail/thread_turn.hpp>
 #include <corogate/detail/timings.hpp>
@@ -103,6 +105,8 @@ public:
     clock::time_point now() const noexcept { return clock_->now(); }
 
     std::optional<errc> reserve(std::size_t n) noexcept { return gate_.reserve(n); }
+    /// Whether memory is too short for a newcomer; as of the last look.
+    std::optional<errc> sheds(std::size_t n, priority_class c) noexcept;
     /// Whether a newcomer would wait too long behind all that waits; as of the last look.
     std::optional<errc> too_long(std::size_t n, const job_options& who) noexcept;
     std::size_t places_ahead() const noexcept;
@@ -298,6 +302,7 @@ private:
     void set_limit(std::size_t limit);
     void follow_limiter();
     void look_at_limit();
+    void look_at_memory();
     void probe_threads(clock::time_point time);
     void fit_window(clock::time_point time) noexcept;
     void refuse_waiters(errc why);
@@ -401,6 +406,7 @@ private:
     std::atomic<std::int64_t> mean_service_{0};    // ns
     std::atomic<std::size_t> limit_shown_;
     std::atomic<std::uint64_t> would_refuse_{0};
+    std::atomic<double> sheds_background_{0};    // a part; above 1: everything
     std::atomic<std::uint32_t> hint_seconds_{1}; // for the doors that do not know the tenant
 
     alignas(64) inbox<task_node> inbox_;
@@ -463,6 +469,12 @@ private:
         void due(time_point) override { core->look_at_limit(); }
         pool_core* core = nullptr;
     } limit_look_;
+    struct memory_look final : agenda_item {
+        void due(time_point) override { core->look_at_memory(); }
+        pool_core* core = nullptr;
+    } memory_look_;
+    std::optional<shedding> shedding_;
+    std::optional<memory_gauge> gauge_;
     struct stuck_look final : agenda_item {
         void due(time_point) override { core->look_for_stuck(); }
         pool_core* core = nullptr;

@@ -81,6 +81,15 @@ inline std::optional<errc> pool_core::too_long(std::size_t n, const job_options&
     return no;
 }
 
+inline std::optional<errc> pool_core::sheds(std::size_t n, priority_class c) noexcept {
+    const double part = sheds_background_.load(std::memory_order_relaxed);
+    if (part == 0 || n == 0 || !shedding::refuses(part > 1, part, c, cheap_random()))
+        return std::nullopt;
+    if (let_pass(errc::memory_pressure, n))
+        return std::nullopt;
+    return errc::memory_pressure;
+}
+
 /// Dry run: says so, and lets everything pass that there is room for.
 inline bool pool_core::let_pass(errc why, std::size_t n) noexcept {
     if (!options_.dry_run() || why == errc{})

@@ -515,6 +515,17 @@ inline void pool_core::look_at_limit() {
     }
 }
 
+/// At the start, then every 250 ms for as long as the pool lives.
+inline void pool_core::look_at_memory() {
+    const auto& own = options_.memory()->source();
+    shedding_->pressure(own ? own() : gauge_->read());
+    sheds_background_.store(
+        shedding_->everything() ? 2.0 : shedding_->background(), std::memory_order_relaxed
+    );
+    if (!leaving_)
+        plan(memory_look_, pool_clock::later(now(), std::chrono::milliseconds(250)));
+}
+
 /// How long something ready to run waits for a thread, also where no task is ever posted.
 inline void pool_core::probe_threads(clock::time_point time) {
     std::int64_t none = 0;

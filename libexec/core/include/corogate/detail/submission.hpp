@@ -72,6 +72,8 @@ inline std::optional<errc>
 reserve_places(pool_core& core, const submission_path& path, std::size_t n) {
     if (path.expired())
         return errc::expired;
+    if (const auto no = core.sheds(n, path.options().priority()))
+        return no;
     if (!path.lane)
         if (const auto no = core.too_long(n, path.options()))
             return no;
