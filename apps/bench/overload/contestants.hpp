@@ -8,6 +8,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
+#include <corogate/limiters/adaptive.hpp>
 #include <corogate/task_pool.hpp>
 #include <functional>
 #include <memory>
@@ -42,11 +43,20 @@ public:
     virtual corogate::task_pool* pool() noexcept { return nullptr; }
 };
 
+/// Who moves the limit of the pool under test: `adaptive`, or `fixed` at 64.
+inline std::string& our_limiter() {
+    static std::string name = "adaptive";
+    return name;
+}
+
 /// The pool under test: all that corogate offers against overload, in one place.
 inline corogate::pool_options ours() {
-    return corogate::pool_options().limit(64).queue_tasks(4096).queue_time(250ms).overflow(
-        corogate::overflow_policy::displace
-    );
+    corogate::pool_options to;
+    if (our_limiter() == "adaptive") {
+        const corogate::limiters::adaptive model(cores());
+        to.limit(model.limit()).limiter(model);
+    }
+    return to.queue_tasks(4096).queue_time(250ms).overflow(corogate::overflow_policy::displace);
 }
 
 /// The same pool as most would set it up: places in a queue, no tenants, no deadlines.

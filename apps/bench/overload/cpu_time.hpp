@@ -78,7 +78,8 @@ struct cpu_shares {
 /// Reads twice, subtracts.
 class cpu_books {
 public:
-    /// Made on the generator's thread. `service`: the process that is asked, this one by default.
+    /// Made on the generator's thread. `service`: the process that is asked, this one by default;
+    /// all threads of another process are workers.
     explicit cpu_books(std::set<pid_t> workers, std::string service = "self")
         : workers_(std::move(workers))
         , service_(std::move(service)) {}
@@ -100,9 +101,9 @@ public:
             const auto before = from_.service.find(thread);
             const nanoseconds part =
                 ran - (before == from_.service.end() ? nanoseconds() : before->second);
-            if (workers_.contains(thread))
+            if (!same || workers_.contains(thread))
                 workers += part;
-            else if (!same || thread != generator_)
+            else if (thread != generator_)
                 control += part;
         }
         const nanoseconds generator = to_.generator - from_.generator;

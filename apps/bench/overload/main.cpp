@@ -4,8 +4,10 @@
 //   corogate-bench-overload pool EXPERIMENT [--work cpu|wait|small] [--seconds S] [--seed N]
 //   [--long]
 //                                [--json FILE]
-//   corogate-bench-overload columns FILE KEY...     one line a row of a result, for gnuplot
+//   corogate-bench-overload http EXPERIMENT --target HOST:PORT [--process PID] [--bare HOST:PORT]
+//   ... corogate-bench-overload columns FILE KEY...     one line a row of a result, for gnuplot
 
+#include "http_experiments.hpp"
 #include "pool_experiments.hpp"
 
 #include <CLI/CLI.hpp>
@@ -84,9 +86,23 @@ int main(int argc, char** argv) {
     pool->add_option("experiment", s.experiment, "which, or all")->required();
     pool->add_option("--work", work, "a task: 1 ms CPU; and 3 ms waiting; 0.1 ms CPU")
         ->check(CLI::IsMember({"cpu", "wait", "small"}));
+    pool->add_option("--limiter", our_limiter(), "who moves the limit of our pool")
+        ->check(CLI::IsMember({"adaptive", "fixed"}));
     pool->add_flag("--smoke", s.smoke, "only whether it works: a second or two");
     pool->footer("Experiments:\n" + pool_experiments());
-    for (auto* of : {pool}) {
+
+    servers at;
+    auto* http = app.add_subcommand("http", "against a server");
+    http->add_option("experiment", s.experiment, "which")->required();
+    http->add_option("--target", at.target, "corogate-server, started with --task-cpu 1ms")
+        ->required();
+    http->add_option("--process", at.process, "its process id, for the books of CPU");
+    http->add_option("--bare", at.bare, "a bare Beast server to compare with");
+    http->add_option("--connections", at.connections, "opened before a row");
+    http->add_flag("--smoke", s.smoke, "only whether it works: some seconds");
+    http->footer("Experiments:\n" + http_experiments());
+
+    for (auto* of : {pool, http}) {
         of->add_option("--seconds", s.seconds, "of a row")->check(CLI::PositiveNumber);
         of->add_option("--seed", s.seed, "of the arrivals");
         of->add_flag("--long", s.at_length, "enough saves behind every 99.9 %: minutes");
@@ -105,6 +121,8 @@ int main(int argc, char** argv) {
     try {
         if (*pool)
             run_pool_experiment(s);
+        else if (*http)
+            run_http_experiment(s, at);
         else
             columns(file, keys);
     } catch (const std::exception& error) {

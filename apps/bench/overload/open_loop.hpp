@@ -52,13 +52,16 @@ struct happening {
 
 class open_loop {
 public:
-    /// `tenants`: by number; missing ones are named after their number.
-    open_loop(stage& on, const shape& of, clients policy, std::uint64_t seed = 1)
-        : on_(on)
+    /// The saves go to `who`, who answers on `loop`. A tenant is named after its number.
+    open_loop(
+        asio::io_context& loop, contestant& who, const shape& of, clients policy, std::uint64_t seed
+    )
+        : loop_(loop)
+        , who_(who)
         , of_(of)
         , clients_(policy)
         , engine_(seed)
-        , timer_(on.loop) {}
+        , timer_(loop) {}
 
     void weights(std::vector<std::uint32_t> by_tenant) { weights_ = std::move(by_tenant); }
 
@@ -84,7 +87,7 @@ public:
         open_ = records_.size();
         start_ = clock::now() + 20ms;
         advance();
-        on_.loop.run();
+        loop_.run();
     }
 
     const std::deque<record>& records() const noexcept { return records_; }
@@ -153,19 +156,19 @@ private:
         if (sent_ < records_.size() || happened_ < happenings_.size() || !wakes_.empty())
             return false;
         if (answers_ == tries_ && open_ == 0) {
-            on_.loop.stop();
+            loop_.stop();
             return true;
         }
         if (time < last_ + clients_.deadline + 1s)
             return false;
-        if (on_.who->answers_all() && time < last_ + 60s)
+        if (who_.answers_all() && time < last_ + 60s)
             return false;
-        if (on_.who->answers_all())
+        if (who_.answers_all())
             throw std::runtime_error("a save was never answered");
         for (record& r : records_)
             if (r.how == outcome::pending)
                 r.how = outcome::late;
-        on_.loop.stop();
+        loop_.stop();
         return true;
     }
 
@@ -185,7 +188,7 @@ private:
             wakes_.push({intended + clients_.deadline, &r, attempt, true});
         auto asked = std::make_shared<try_of>(try_of{now(), intended, attempt});
         const nanoseconds before = thread_cpu();
-        on_.who->save(o, [this, &r, asked](const answer& said) { hear(r, *asked, said); });
+        who_.save(o, [this, &r, asked](const answer& said) { hear(r, *asked, said); });
         asked->call_cpu = thread_cpu() - before;
     }
 
@@ -256,10 +259,11 @@ private:
         if (wakes_.empty() || start_ + wakes_.top().at >= timer_.expiry())
             return;
         timer_.cancel();
-        asio::post(on_.loop, [this] { advance(); });
+        asio::post(loop_, [this] { advance(); });
     }
 
-    stage& on_;
+    asio::io_context& loop_;
+    contestant& who_;
     shape of_;
     clients clients_;
     boost::random::mt19937_64 engine_;

@@ -60,7 +60,7 @@ public:
     pool_run(const std::string& name, const shape& of, clients policy, std::uint64_t seed)
         : name_(name)
         , on_(name)
-        , loop_(on_, of, policy, seed)
+        , loop_(on_.loop, *on_.who, of, policy, seed)
         , books_(on_.at.workers()) {}
 
     stage& on() noexcept { return on_; }

@@ -59,6 +59,7 @@ public:
             {"compiler", __VERSION__},
             {"boost", BOOST_LIB_VERSION},
             {"seed", of.seed},
+            {"limiter", our_limiter()},
             {"work",
              {{"name", work.name},
               {"tasks", work.tasks},
