@@ -185,7 +185,7 @@ BOOST_FIXTURE_TEST_CASE(who_holds_most_gives_way_and_is_told_so, five_and_hundre
     app::problem_of(ask("/tasks?count=1&wait=1&site=large"), 503, "queue-full");
     app::client other(server.port());
     other.wire().send(other.post_head("/tasks?count=10&wait=1&site=small", 0));
-    const auto gone = second.wire().reply();
+    const auto gone = second.wire().read();
     const auto no = app::problem_of(gone, 429, "displaced");
     BOOST_TEST(!gone.header("Retry-After").empty());
     BOOST_TEST(no.at("executed") == boost::json::value(false));

@@ -28,6 +28,7 @@ public:
         case errc::fair_share_exceeded:
         case errc::deadline_infeasible:
         case errc::memory_pressure:
+        case errc::displaced:
         case errc::draining:
             return true;
         default:
