@@ -1,6 +1,7 @@
 #pragma once
 
 #include <boost/intrusive/list_hook.hpp>
+#include <chrono>
 #include <corogate/detail/cancel_link.hpp>
 #include <corogate/errc.hpp>
 #include <corogate/job_options.hpp>
@@ -32,7 +33,8 @@ public:
 
     const std::size_t places;
     const job_options who;
-    admission_waiter* next = nullptr; // in the door's inbox
+    std::chrono::milliseconds hint{0}; // when to come again; 0: not said
+    admission_waiter* next = nullptr;  // in the door's inbox
     cancel_link_ptr link;
 };
 

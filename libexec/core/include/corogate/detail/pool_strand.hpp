@@ -91,30 +91,44 @@ inline errc pool_core::late_at_door(const admission_waiter& waiter) const noexce
     if (options_.dry_run() || admission_.longest_wait(left) == admission::unbounded)
         return {};
     const admission::newcomer who{waiter.places, waiter.who.priority(), left};
-    return admission_.too_long(places_ahead(), who, seen_from_door());
+    return admission_.too_long(places_ahead(), who, seen_from_door(who.priority));
 }
 
-/// The exact door: by what waits, whose it is, and what can give way.
-inline errc pool_core::let_in(const admission_waiter& waiter) {
+/// The exact door. Who is refused is told when to come again.
+inline errc pool_core::let_in(admission_waiter& waiter) {
     if (gate_.has(gate::stopped | gate::draining))
         return gate_.has(gate::stopped) ? errc::stopped : errc::draining;
     put_back_window();
     settle_tenants();
     const tenant_ref whose = queue_.tenant_of(waiter.who);
+    const errc no = judge(waiter, *whose);
+    if (no != errc{} && refusal(no, {}).retryable())
+        waiter.hint = whose->hint(waiter.who.priority())
+                          .refused(now(), gate_.taken(), pace_.per_second(), cheap_random());
+    return no;
+}
+
+/// By what waits, whose it is, and what can give way.
+inline errc pool_core::judge(const admission_waiter& waiter, const tenant& whose) {
     const admission::newcomer who{
         waiter.places, waiter.who.priority(), waiter.who.deadline().value_or(admission::unbounded)
     };
-    const auto verdict = admission_.decide(queue_.order(), *whose, who, seen_from_door());
+    const auto verdict =
+        admission_.decide(queue_.order(), whose, who, seen_from_door(who.priority));
     if (verdict.no != errc{} && !let_pass(verdict.no, waiter.places))
         return verdict.no;
     const bool displaces = options_.overflow() == overflow_policy::displace;
-    if (displaces && verdict.displace > 0 && !options_.dry_run())
-        make_room(*whose, waiter.places, verdict.displace);
+    // In a dry run only for want of places.
+    const bool displace =
+        verdict.displace > 0 && displaces && (!options_.dry_run() || verdict.otherwise != errc{});
+    if (!(displace && make_room(whose, waiter.places, verdict.displace)) &&
+        verdict.otherwise != errc{})
+        return verdict.otherwise;
     while (!gate_.reserve_for_waiter(waiter.places)) {
         // The synchronous doors may take what was made free.
         const auto lacking = static_cast<std::int64_t>(waiter.places) - gate_.free();
         if (lacking > 0 &&
-            !(displaces && make_room(*whose, waiter.places, static_cast<std::size_t>(lacking))))
+            !(displaces && make_room(whose, waiter.places, static_cast<std::size_t>(lacking))))
             return verdict.otherwise != errc{} ? verdict.otherwise : errc::queue_full;
     }
     return {};
@@ -278,7 +292,7 @@ inline task_node* pool_core::next_in_time() noexcept {
         if (!job || job->served != 1 || job->deadline == job_record::never)
             return node;
         const std::size_t tasks = job->waiting.size() + 1;
-        if (!admission::hopeless(tasks, job->deadline - now(), seen_from_door()))
+        if (!admission::hopeless(tasks, job->deadline - now(), seen_from_door(job->priority)))
             return node;
         if (options_.dry_run()) {
             let_pass(errc::deadline_infeasible, tasks);
@@ -454,6 +468,9 @@ inline void pool_core::watch_pace(clock::time_point time) {
     }
     if (!pace_.due(time))
         return;
+    const auto refused = refused_.load(std::memory_order_relaxed);
+    door_hint_.count(time, refused - std::exchange(refused_then_, refused));
+    hint_seconds_.store(door_hint_.seconds(), std::memory_order_relaxed);
     const double before = pace_.per_second();
     pace_.observe(time, ended());
     if (const double pace = pace_.per_second(); pace != before) {
@@ -496,6 +513,17 @@ inline void pool_core::look_at_limit() {
         probe_threads(time);
         follow_limiter();
     }
+}
+
+/// At the start, then every 250 ms for as long as the pool lives.
+inline void pool_core::look_at_memory() {
+    const auto& own = options_.memory()->source();
+    shedding_->pressure(own ? own() : gauge_->read());
+    sheds_background_.store(
+        shedding_->everything() ? 2.0 : shedding_->background(), std::memory_order_relaxed
+    );
+    if (!leaving_)
+        plan(memory_look_, pool_clock::later(now(), std::chrono::milliseconds(250)));
 }
 
 /// How long something ready to run waits for a thread, also where no task is ever posted.
