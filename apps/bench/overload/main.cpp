@@ -109,6 +109,8 @@ int main(int argc, char** argv) {
 
     for (auto* of : {pool, http}) {
         of->add_option("--seconds", s.seconds, "of a row")->check(CLI::PositiveNumber);
+        of->add_option("--tenants", s.tenants, "among whom saves are drawn evenly")
+            ->check(CLI::Range(1, 1000000));
         of->add_option("--seed", s.seed, "of the arrivals");
         of->add_flag("--long", s.at_length, "enough saves behind every 99.9 %: minutes");
         of->add_option("--json", s.json, "write the result there (a folder, for all)");

@@ -32,7 +32,7 @@ figures steady_row(
     stream all;
     all.per_second = load * capacity;
     all.until = from + time;
-    all.tenants = 50;
+    all.tenants = s.tenants;
     all.tasks = sizes_of(work);
     run.go(schedule({all}, s.seed), from, from + time);
     run.check(to);
@@ -95,7 +95,7 @@ double bisected(const settings& s, const std::string& who, double most, report& 
         stream all;
         all.per_second = rate;
         all.until = s.warm() + time;
-        all.tenants = 50;
+        all.tenants = s.tenants;
         all.tasks = sizes_of(s.work);
         run.go(
             schedule({all}, s.seed + static_cast<std::uint64_t>(step)), s.warm(), s.warm() + time
@@ -342,7 +342,7 @@ void capacity_step(const settings& s) {
     const nanoseconds length = s.smoke ? nanoseconds(1s) : s.time(6);
     constexpr double load = 2;
     const auto arrivals =
-        schedule({{load * c, {}, times(length, 3), 0, 50, sizes_of(s.work)}}, s.seed);
+        schedule({{load * c, {}, times(length, 3), 0, s.tenants, sizes_of(s.work)}}, s.seed);
     for (const char* who : {"corogate", "plain_pool"}) {
         pool_run run(who, s.work, clients(), s.seed);
         run.go(
@@ -418,7 +418,7 @@ void downstream_step(const settings& s) {
     const nanoseconds length = s.smoke ? nanoseconds(1s) : s.time(6);
     constexpr double load = 2;
     const auto arrivals =
-        schedule({{load * c, {}, times(length, 3), 0, 50, sizes_of(work)}}, s.seed);
+        schedule({{load * c, {}, times(length, 3), 0, s.tenants, sizes_of(work)}}, s.seed);
     for (const char* who : {"corogate", "plain_pool"}) {
         pool_run run(who, work, clients(), s.seed);
         wide(run.on().at);
@@ -470,8 +470,8 @@ void pulse(const settings& s) {
         pool_run run(who, s.work, policy, seed);
         run.go(
             schedule(
-                {{0.8 * c, {}, until, 0, 50, sizes_of(s.work)},
-                 {3.2 * c, begin, end, 0, 50, sizes_of(s.work)}},
+                {{0.8 * c, {}, until, 0, s.tenants, sizes_of(s.work)},
+                 {3.2 * c, begin, end, 0, s.tenants, sizes_of(s.work)}},
                 seed
             ),
             nanoseconds(), until
@@ -525,7 +525,7 @@ void composite(const settings& s) {
         for (const auto& who : all_contestants) {
             pool_run run(who, work, clients(), s.seed);
             const nanoseconds until = s.warm() + time;
-            run.go(schedule({{load * c, {}, until, 0, 50, sizes}}, s.seed), s.warm(), until);
+            run.go(schedule({{load * c, {}, until, 0, s.tenants, sizes}}, s.seed), s.warm(), until);
             run.check(to);
             double useful = 0;
             json::object more, of_size;
@@ -558,7 +558,9 @@ void heavy_mix(const settings& s) {
     for (const auto& who : all_contestants) {
         pool_run run(who, work, clients(), s.seed);
         const nanoseconds until = s.warm() + time;
-        run.go(schedule({{2 * c, {}, until, 0, 50, sizes_of(work)}}, s.seed), s.warm(), until);
+        run.go(
+            schedule({{2 * c, {}, until, 0, s.tenants, sizes_of(work)}}, s.seed), s.warm(), until
+        );
         run.check(to);
         const figures f = run.of();
         to.row("5 % of tasks 11 x", who, 2, c, f, run.shares());
@@ -603,7 +605,8 @@ void refusal_cost(const settings& s) {
                               cpu.push_back(static_cast<double>((cpu_after - cpu_before).count()));
                           }});
     run.go(
-        schedule({{10 * c, {}, until, 0, 50, sizes_of(s.work)}}, s.seed), s.warm(), until, probes
+        schedule({{10 * c, {}, until, 0, s.tenants, sizes_of(s.work)}}, s.seed), s.warm(), until,
+        probes
     );
     const figures f = run.of();
     const double wall_p99 = quantile(wall, 0.99), cpu_p99 = quantile(cpu, 0.99);
