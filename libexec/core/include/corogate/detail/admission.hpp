@@ -34,9 +34,9 @@ public:
 
     /// What is known of the pool.
     struct view {
-        double pace = 0;       ///< tasks a second while a queue stands; 0: not known yet
-        duration service{};    ///< of one task, typically; 0: not known yet
-        std::int64_t free = 0; ///< places: permits and queue together, less all taken
+        double pace = 0;               ///< tasks a second while a queue stands; 0: not known yet
+        duration service{};            ///< of one task, typically; 0: not known yet
+        std::int64_t free = 0;         ///< places: permits and queue together, less all taken
         duration standing = unbounded; ///< for how long work has waited without a pause
     };
 
@@ -90,8 +90,8 @@ public:
     }
 
     /// What is known of the pace: as measured while a queue stood; before the first, what so many
-    /// permits can do by Little's law with tasks as long as those that have ended. (Rather too much,
-    /// since tasks take longer under load; without it a first burst may wait for all places.)
+    /// permits can do by Little's law with tasks as long as those that have ended. (Rather too
+    /// much, since tasks take longer under load; without it a first burst may wait for all places.)
     static double pace_of(double measured, std::size_t limit, duration mean_service) noexcept {
         if (measured > 0 || mean_service <= duration::zero())
             return measured;
@@ -115,6 +115,7 @@ public:
 public:
     inline static duration patience = std::chrono::milliseconds(500);
     inline static int burst = 2;
+
 private:
     duration bound_of(duration standing) const noexcept {
         return standing < patience && queue_time_ < unbounded / burst ? burst * queue_time_
