@@ -32,6 +32,7 @@ corogate::pool_options pool_options_of(const options& from) {
         .overflow(corogate::overflow_policy::displace);
     if (from.adaptive)
         to.limiter(corogate::limiters::adaptive(to.threads()).initial(from.limit));
+    to.guard_memory();
     if (from.queue_time > std::chrono::milliseconds::zero())
         to.queue_time(from.queue_time);
     to.on_error([](std::exception_ptr error) {

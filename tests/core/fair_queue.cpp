@@ -176,6 +176,59 @@ BOOST_AUTO_TEST_CASE(a_flood_of_one_tenant_delays_another_by_one_turn_at_most) {
     BOOST_TEST(before <= 32 + 64);
 }
 
+BOOST_AUTO_TEST_CASE(who_has_had_no_turn_in_a_round_comes_before_who_has) {
+    bench b;
+    for (const char* name : {"n1", "n2", "n3", "n4", "n5", "n6"})
+        b.push("noisy", name, 32);
+    BOOST_TEST(b.serve_all(33) == "n1 n2"); // a second round, since nobody else waits
+    b.push("a", "a1", 32);
+    b.push("b", "b1", 32);
+    BOOST_TEST(b.serve_all(31 + 16) == "n2 a1"); // one that is in its turn goes on
+    b.push("c", "c1", 32);
+    BOOST_TEST(b.serve_all(16 + 64) == "a1 b1 c1");
+    b.push("a", "a2", 32); // has had its turn in this round: after the noisy one
+    b.push("d", "d1", 32);
+    BOOST_TEST(b.serve_all() == "d1 n3 a2 n4 n5 n6");
+}
+
+BOOST_AUTO_TEST_CASE(tenants_that_come_and_go_do_not_starve_one_that_stays) {
+    bench b;
+    for (int i = 0; i < 100; ++i)
+        b.push("stays", "stays", 32);
+    for (int i = 0; i < 8; ++i)
+        b.push("t" + std::to_string(i), "other", 32);
+    // Each of eight others comes again as soon as it has been served.
+    int stays = 0;
+    for (int turn = 0, next = 0; turn < 90; ++turn) {
+        std::string who;
+        for (int i = 0; i < 32; ++i)
+            who = b.serve();
+        if (who == "stays")
+            ++stays;
+        else
+            b.push("t" + std::to_string(next++ % 8), "other", 32);
+    }
+    BOOST_TEST(stays == 10);
+}
+
+BOOST_AUTO_TEST_CASE(ever_new_tenants_do_not_starve_one_that_stays) {
+    bench b;
+    for (int i = 0; i < 100; ++i)
+        b.push("stays", "stays", 32);
+    b.push("t", "other", 32);
+    int stays = 0;
+    for (int turn = 0; turn < 90; ++turn) {
+        std::string who;
+        for (int i = 0; i < 32; ++i)
+            who = b.serve();
+        if (who == "stays")
+            ++stays;
+        else
+            b.push("t" + std::to_string(turn), "other", 32);
+    }
+    BOOST_TEST(stays >= 90 / 10);
+}
+
 BOOST_AUTO_TEST_CASE(backlogged_tenants_get_equal_shares_whatever_the_size_of_their_jobs) {
     bench b;
     const std::vector<std::uint32_t> sizes{1, 5, 24, 40, 64, 200, 1000};

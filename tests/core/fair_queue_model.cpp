@@ -33,7 +33,7 @@ struct entry : queue_entry {
 
 struct model_flow {
     std::vector<entry*> started, waiting; // in the order of put back; in the order of arrival
-    int owner = 0, units = 0, deficit = 0, period = 0;
+    int owner = 0, units = 0, deficit = 0, period = 0, round = 0;
     bool in_turn = false, ordered_next = false;
 
     entry* first(bool newest) const {
@@ -60,7 +60,10 @@ struct model_flow {
 };
 
 struct model_class {
-    std::vector<model_flow*> active; // the front one is in turn
+    std::vector<model_flow*> active; // in this round; the front one is in turn
+    std::vector<model_flow*> later;  // have had their turn
+    int round = 0, served = 0;
+    bool idle() const { return active.empty() && later.empty(); }
     long pass = 0, pass_before = 0, stride = 0;
     int period = 0;
     bool fresh = false;
@@ -97,30 +100,41 @@ struct model {
 
     void activate(model_flow& f, int c, bool first) {
         auto& k = cls(c);
-        const auto there = std::find(k.active.begin(), k.active.end(), &f);
-        if (there != k.active.end()) {
-            if (first)
-                std::rotate(k.active.begin(), there, there + 1);
+        if (std::count(k.active.begin(), k.active.end(), &f) +
+                std::count(k.later.begin(), k.later.end(), &f) >
+            0) {
+            if (first) {
+                std::erase(k.active, &f);
+                std::erase(k.later, &f);
+                k.active.insert(k.active.begin(), &f);
+            }
             return;
         }
-        if (k.active.empty() && !first) {
+        if (k.idle() && !first) {
             k.pass_before = k.pass;
             k.pass = std::max(k.pass, now);
             k.fresh = true;
         }
-        if (f.period != k.period)
+        if (f.period != k.period) {
             f.deficit = 0;
+            f.round = k.round - 1;
+        }
         f.period = k.period;
         f.in_turn = false;
-        k.active.insert(first ? k.active.begin() : k.active.end(), &f);
+        if (first)
+            k.active.insert(k.active.begin(), &f);
+        else
+            (f.round == k.round || k.served >= 8 * quantum ? k.later : k.active).push_back(&f);
     }
     void left(model_flow& f, int c) {
         auto& k = cls(c);
         if (f.units > 0)
             return;
         std::erase(k.active, &f);
+        std::erase(k.later, &f);
         f.deficit = std::min(f.deficit, 0);
-        if (k.active.empty()) {
+        if (k.idle()) {
+            k.served = 0;
             ++k.period;
             k.fresh = false;
         }
@@ -144,16 +158,27 @@ struct model {
     entry* next() {
         model_class* least = nullptr;
         for (auto& k : classes)
-            if (!k.active.empty() && (!least || k.pass < least->pass))
+            if (!k.idle() && (!least || k.pass < least->pass))
                 least = &k;
         if (!least)
             return nullptr;
         auto& a = least->active;
         model_flow* rich = nullptr;
+        auto& l = least->later;
+        const auto next_round = [&] {
+            if (a.empty()) {
+                std::swap(a, l);
+                ++least->round;
+                least->served = 0;
+            }
+        };
         for (int skips = 0; skips < 64; ++skips) {
+            next_round();
             auto& f = *a.front();
-            if (!f.in_turn)
+            if (!f.in_turn) {
                 f.deficit += credit(f.owner);
+                f.round = least->round;
+            }
             f.in_turn = true;
             if (f.deficit > 0 ||
                 (!f.started.empty() && f.started[0]->served > 0 && f.deficit > -64 * unit))
@@ -161,11 +186,15 @@ struct model {
             f.in_turn = false;
             if (!rich || f.deficit > rich->deficit)
                 rich = &f;
-            std::rotate(a.begin(), a.begin() + 1, a.end());
+            a.erase(a.begin());
+            l.push_back(&f);
         }
-        const auto there = std::find(a.begin(), a.end(), rich);
-        std::rotate(a.begin(), there, there + 1);
+        next_round();
+        std::erase(a, rich);
+        std::erase(l, rich);
+        a.insert(a.begin(), rich);
         rich->in_turn = true;
+        rich->round = least->round;
         rich->deficit = unit;
         return rich->first(newest);
     }
@@ -179,6 +208,7 @@ struct model {
         now = k.pass;
         k.pass += k.stride;
         k.fresh = false;
+        k.served = std::min(k.served + unit, 8 * quantum);
         f.deficit -= unit;
         ++outside_of(e.owner);
         --f.units;
@@ -196,6 +226,7 @@ struct model {
         if (!k.active.empty() && k.active.front() != &f && k.active.front()->in_turn) {
             auto& next = *k.active.front();
             next.in_turn = false;
+            next.round = k.round - 1;
             next.deficit = std::max(next.deficit - credit(next.owner), -1024 * unit);
         }
         activate(f, e.cls, true);
@@ -212,10 +243,12 @@ struct model {
         e.served = std::max(0, e.served - 1);
         --outside_of(e.owner);
         f.in_turn = true;
+        f.round = k.round;
         f.deficit = std::max(f.deficit, std::min(f.deficit + unit, credit(e.owner)));
         if (k.fresh)
             k.pass = k.pass_before;
         k.fresh = false;
+        k.served = std::max(k.served - unit, 0);
         k.pass -= k.stride;
         now = std::min(now, k.pass);
         for (auto& other : classes)
@@ -341,8 +374,9 @@ public:
             BOOST_REQUIRE_EQUAL(of(t).holding(), static_cast<std::uint32_t>(model_.holding(t)));
         for (int c = 0; c < 4; ++c) {
             double weight = 0;
-            for (const auto* f : model_.cls(c).active)
-                weight += model_.credit(f->owner);
+            for (const auto& list : {model_.cls(c).active, model_.cls(c).later})
+                for (const auto* f : list)
+                    weight += model_.credit(f->owner);
             BOOST_REQUIRE_CLOSE_FRACTION(
                 queue_.active_weight(all_priority_classes[static_cast<std::size_t>(c)]),
                 weight / model_.quantum, 1e-9

@@ -198,6 +198,33 @@ BOOST_AUTO_TEST_CASE(places_of_a_job_given_up_go_to_who_waits_for_them) {
     BOOST_TEST(waits.answer->has_value());
 }
 
+BOOST_AUTO_TEST_CASE(background_work_leaves_half_of_the_queue_to_others) {
+    for (const auto policy : {overflow_policy::reject, overflow_policy::displace}) {
+        environment env;
+        task_pool pool{env, pool_options{}.limit(10).queue_tasks(100).overflow(policy)};
+        const auto study = job_options().priority(corogate::priority_class::background);
+        int in = 0;
+        while (pool.try_submit(nap(env), study))
+            ++in;
+        BOOST_TEST(in == 60);
+        admission_of more;
+        pool.async_admit(1, study, more.note());
+        admission_of too_large;
+        pool.async_admit(61, study, too_large.note());
+        admission_of save;
+        pool.async_admit(50, site("site"), save.note());
+        env.advance(0ms);
+        BOOST_TEST((more.reason() == errc::queue_full));
+        BOOST_TEST((too_large.reason() == errc::job_too_large));
+        BOOST_TEST((save.reason() == errc{}));
+        save.answer.reset();
+        env.advance(10ms);
+        BOOST_TEST(pool.try_submit(nap(env), study).has_value());
+        env.advance(1s);
+        settle(env, pool);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(a_dry_run_counts_and_lets_in) {
     environment env;
     task_pool pool{env, thousand_a_second().queue_time(100ms).dry_run(true)};

@@ -157,4 +157,54 @@ BOOST_FIXTURE_TEST_CASE(other_pages_and_other_methods_start_nothing, five_and_hu
     BOOST_TEST(metric(accepted_total) == 1U);
 }
 
+// ---- whose work, and until when ----
+
+BOOST_AUTO_TEST_CASE(with_wait_the_answer_comes_when_the_tasks_have_ended) {
+    testing::scratch_dir data;
+    app::server_process server(data.path(), {"--limit", "5", "--task-duration", "1ms"});
+    accepts(app::post(server.port(), "/tasks?count=24&wait=1&site=a"), "24 tasks completed");
+    const auto got = app::get(server.port(), "/metrics");
+    BOOST_TEST(app::metric(got.body, completed_total) == 24U);
+    BOOST_TEST(app::metric(got.body, "corogate_tenants") <= 1U);
+}
+
+BOOST_FIXTURE_TEST_CASE(who_holds_most_gives_way_and_is_told_so, five_and_hundred) {
+    accepts(ask("/tasks?count=5"), "5 tasks submitted successfully"); // run for an hour
+    const auto waiting = [this](std::uint64_t n) {
+        app::ask_until(server.port(), "/metrics", [n](const app::reply& got) {
+            return app::metric(got.body, "corogate_waiting_tasks") == n;
+        });
+    };
+    app::client first(server.port());
+    app::client second(server.port());
+    first.wire().send(first.post_head("/tasks?count=40&wait=1&site=large", 0));
+    waiting(40);
+    second.wire().send(second.post_head("/tasks?count=60&wait=1&site=large", 0));
+    waiting(100);
+    // His own newer work does not displace his older.
+    app::problem_of(ask("/tasks?count=1&wait=1&site=large"), 503, "queue-full");
+    app::client other(server.port());
+    other.wire().send(other.post_head("/tasks?count=10&wait=1&site=small", 0));
+    const auto gone = second.wire().read();
+    const auto no = app::problem_of(gone, 429, "displaced");
+    BOOST_TEST(!gone.header("Retry-After").empty());
+    BOOST_TEST(no.at("executed") == boost::json::value(false));
+    waiting(50);
+    BOOST_TEST(metric("corogate_tasks_total{outcome=\"displaced\"}") == 60U);
+    BOOST_TEST(metric("corogate_tenants") == 2U);
+}
+
+BOOST_FIXTURE_TEST_CASE(work_that_its_client_gives_little_time_ends_in_time, five_and_hundred) {
+    accepts(ask("/tasks?count=5"), "5 tasks submitted successfully");
+    for (const char* given :
+         {"X-Request-Timeout-Ms: 60\r\n", "grpc-timeout: 60m\r\n",
+          "x-envoy-expected-rq-timeout-ms: 1\r\n"}) { // at least 50 ms
+        const auto late = app::post(server.port(), "/tasks?count=3&wait=1", {}, given);
+        BOOST_TEST(late.status == 504, late.body);
+        BOOST_TEST(app::text_of(app::object_of(late), "reason") == "deadline-exceeded");
+    }
+    BOOST_TEST(metric("corogate_tasks_total{outcome=\"expired\"}") == 9U);
+    BOOST_TEST(metric("corogate_waiting_tasks") == 0U);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <corogate/job_options.hpp>
 #include <corogate/limiter.hpp>
+#include <corogate/memory_guard.hpp>
 #include <corogate/observer.hpp>
 #include <cstddef>
 #include <cstdint>
@@ -98,6 +99,11 @@ public:
     pool_options& queue_time(std::chrono::nanoseconds time) {
         require(time > std::chrono::nanoseconds::zero(), "a bound on waiting is more than nothing");
         queue_time_ = time;
+        return *this;
+    }
+    /// Refuses while memory is short. Default: off.
+    pool_options& guard_memory(memory_guard guard = {}) {
+        memory_ = std::move(guard);
         return *this;
     }
     /// While work has waited for 100 ms without a pause, start the newest job of a tenant first:
@@ -196,6 +202,7 @@ public:
     std::size_t blocking_threads() const noexcept { return blocking_threads_; }
     std::optional<std::chrono::nanoseconds> queue_time() const noexcept { return queue_time_; }
     const any_limiter& limiter() const noexcept { return limiter_; }
+    const std::optional<memory_guard>& memory() const noexcept { return memory_; }
     bool newest_first() const noexcept { return newest_first_; }
     bool dry_run() const noexcept { return dry_run_; }
 
@@ -222,6 +229,7 @@ private:
     std::chrono::nanoseconds stuck_after_ = std::chrono::seconds(60);
     std::size_t blocking_threads_ = 16;
     any_limiter limiter_;
+    std::optional<memory_guard> memory_;
     std::optional<std::chrono::nanoseconds> queue_time_;
     bool timings_ = true;
     bool newest_first_ = false;

@@ -28,6 +28,7 @@ public:
         case errc::fair_share_exceeded:
         case errc::deadline_infeasible:
         case errc::memory_pressure:
+        case errc::displaced:
         case errc::draining:
             return true;
         default:
@@ -35,8 +36,10 @@ public:
         }
     }
 
-    /// How long the work ahead takes at the pace of the last second; 0 where a retry is pointless
-    /// or no pace is known yet. An estimate, without jitter.
+    /// When to come again: 1 to 32 s in the mean, longer while refusals go on (of the tenant, at
+    /// the doors that know it), never longer than the work ahead takes; with 50 % of jitter, so
+    /// that those who were refused together do not come again together. 0 where a retry is
+    /// pointless.
     std::chrono::milliseconds retry_after() const noexcept { return retry_after_; }
 
 private:

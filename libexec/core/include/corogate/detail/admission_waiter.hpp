@@ -1,6 +1,7 @@
 #pragma once
 
 #include <boost/intrusive/list_hook.hpp>
+#include <chrono>
 #include <corogate/detail/cancel_link.hpp>
 #include <corogate/errc.hpp>
 #include <corogate/job_options.hpp>
@@ -26,12 +27,14 @@ public:
 
     /// Its places are reserved. On the control strand; posts what is user code.
     virtual void admitted(pool_core& core) = 0;
-    /// It will not be admitted. On the pool.
+    /// It will not be admitted. On the pool; on the control strand where that runs no user code.
     virtual void refused(pool_core& core, errc why) = 0;
+    virtual bool refused_on_strand() const noexcept { return false; }
 
     const std::size_t places;
     const job_options who;
-    admission_waiter* next = nullptr; // in the door's inbox
+    std::chrono::milliseconds hint{0}; // when to come again; 0: not said
+    admission_waiter* next = nullptr;  // in the door's inbox
     cancel_link_ptr link;
 };
 

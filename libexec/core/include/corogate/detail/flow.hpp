@@ -192,6 +192,7 @@ private:
     std::uint32_t units_ = 0;
     std::uint32_t next_number_ = 0;
     std::uint32_t busy_period_ = 0;
+    std::uint32_t round_ = 0; // of its class, in which it last had a turn
     priority_class class_ = priority_class::normal;
     bool in_turn_ = false; // has had the credit of its turn
     bool ordered_next_ = false;

@@ -22,12 +22,14 @@
 #include <corogate/detail/job_record.hpp>
 #include <corogate/detail/lane_state.hpp>
 #include <corogate/detail/limit_control.hpp>
+#include <corogate/detail/memory_gauge.hpp>
 #include <corogate/detail/pool_clock.hpp>
 #include <corogate/detail/pool_executor.hpp>
 #include <corogate/detail/pool_queue.hpp>
 #include <corogate/detail/ready_window.hpp>
 #include <corogate/detail/return_ticket.hpp>
 #include <corogate/detail/runner.hpp>
+#include <corogate/detail/shedding.hpp>
 #include <corogate/detail/task_node.hpp>
 #include <corogate/detail/thread_turn.hpp>
 #include <corogate/detail/timings.hpp>
@@ -103,6 +105,8 @@ public:
     clock::time_point now() const noexcept { return clock_->now(); }
 
     std::optional<errc> reserve(std::size_t n) noexcept { return gate_.reserve(n); }
+    /// Whether memory is too short for a newcomer; as of the last look.
+    std::optional<errc> sheds(std::size_t n, priority_class c) noexcept;
     /// Whether a newcomer would wait too long behind all that waits; as of the last look.
     std::optional<errc> too_long(std::size_t n, const job_options& who) noexcept;
     std::size_t places_ahead() const noexcept;
@@ -286,16 +290,21 @@ private:
     }
     bool others_wait(const lane_state& lane) const noexcept;
     void let_waiters_in();
-    errc let_in(const admission_waiter& waiter);
+    errc let_in(admission_waiter& waiter);
+    errc judge(const admission_waiter& waiter, const tenant& whose);
     errc late_at_door(const admission_waiter& waiter) const noexcept;
     bool make_room(const tenant& whose, std::size_t n, std::size_t lacking);
-    admission::view seen_from_door() const noexcept;
+    std::size_t left_to_others(priority_class c) const noexcept;
+    admission::view seen_from_door(priority_class c) const noexcept;
     bool let_pass(errc why, std::size_t n) noexcept;
     task_node* next_in_time() noexcept;
     void watch_pace(clock::time_point time);
+    void publish_pace(double measured);
+    std::chrono::nanoseconds standing(clock::time_point time) const noexcept;
     void set_limit(std::size_t limit);
     void follow_limiter();
     void look_at_limit();
+    void look_at_memory();
     void probe_threads(clock::time_point time);
     void fit_window(clock::time_point time) noexcept;
     void refuse_waiters(errc why);
@@ -399,6 +408,8 @@ private:
     std::atomic<std::int64_t> mean_service_{0};    // ns
     std::atomic<std::size_t> limit_shown_;
     std::atomic<std::uint64_t> would_refuse_{0};
+    std::atomic<double> sheds_background_{0};    // a part; above 1: everything
+    std::atomic<std::uint32_t> hint_seconds_{1}; // for the doors that do not know the tenant
 
     alignas(64) inbox<task_node> inbox_;
     inbox<admission_waiter> door_inbox_;
@@ -435,12 +446,16 @@ private:
     std::uint64_t displaced_ = 0;
     std::uint64_t abandoned_ = 0; // before their start
     runner::counts retired_{};    // of runners that are no more
+    retry_hint door_hint_;
+    std::uint64_t refused_then_ = 0; // as door_hint_ knows it
     std::size_t window_depth_ = 8;
     clock::time_point window_filled_{};
     bool window_was_full_ = false;
     const admission admission_;
     drain_rate pace_;
-    clock::time_point standing_since_{}; // as long as work has waited without a pause
+    // As long as work has waited without a pause; written here, read at every door.
+    std::atomic<std::int64_t> standing_since_{0};
+    clock::time_point guessed_at_{};
     std::vector<std::unique_ptr<life_waiter>> draining_;
     std::vector<std::unique_ptr<life_waiter>> resizing_;
     std::size_t live_runners_ = 0;
@@ -458,6 +473,12 @@ private:
         void due(time_point) override { core->look_at_limit(); }
         pool_core* core = nullptr;
     } limit_look_;
+    struct memory_look final : agenda_item {
+        void due(time_point) override { core->look_at_memory(); }
+        pool_core* core = nullptr;
+    } memory_look_;
+    std::optional<shedding> shedding_;
+    std::optional<memory_gauge> gauge_;
     struct stuck_look final : agenda_item {
         void due(time_point) override { core->look_for_stuck(); }
         pool_core* core = nullptr;

@@ -21,21 +21,49 @@ inline void pool_core::refuse(const job_options& who, std::size_t n, errc why) n
     });
 }
 
+/// Marsaglia's xorshift, one for each thread: jitter need not be good, but must cost nothing.
+inline std::uint32_t cheap_random() noexcept {
+    static thread_local std::uint32_t state = 2463534242;
+    state ^= state << 13;
+    state ^= state >> 17;
+    state ^= state << 5;
+    return state;
+}
+
 inline refusal pool_core::make_refusal(errc why) const noexcept {
-    const double pace = tasks_per_second_.load(std::memory_order_relaxed);
-    const auto ahead = static_cast<double>(gate_.taken());
-    const bool later = why == errc::queue_full || why == errc::fair_share_exceeded ||
-                       why == errc::deadline_infeasible;
-    const double seconds = later && pace > 0 ? ahead / pace : 0;
-    return {why, std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000))};
+    if (!refusal(why, {}).retryable() || why == errc::draining)
+        return {why, std::chrono::milliseconds(0)};
+    return {
+        why, retry_hint::after(
+                 hint_seconds_.load(std::memory_order_relaxed), gate_.taken(),
+                 tasks_per_second_.load(std::memory_order_relaxed), cheap_random()
+             )
+    };
+}
+
+/// Places that a class leaves to others: background work half of the queue. Where it could fill
+/// all, nobody more urgent would get in.
+inline std::size_t pool_core::left_to_others(priority_class c) const noexcept {
+    if (c != priority_class::background)
+        return 0;
+    const std::size_t capacity = gate_.capacity();
+    return (capacity - std::min(limit_shown_.load(std::memory_order_relaxed), capacity)) / 2;
 }
 
 /// What every door knows: no more than one batch old.
-inline admission::view pool_core::seen_from_door() const noexcept {
+inline admission::view pool_core::seen_from_door(priority_class c) const noexcept {
     return {
         tasks_per_second_.load(std::memory_order_relaxed),
-        std::chrono::nanoseconds(typical_service_.load(std::memory_order_relaxed)), gate_.free()
+        std::chrono::nanoseconds(typical_service_.load(std::memory_order_relaxed)),
+        gate_.free() - static_cast<std::int64_t>(left_to_others(c))
     };
+}
+
+/// For how long work has waited without a pause.
+inline std::chrono::nanoseconds pool_core::standing(clock::time_point time) const noexcept {
+    const auto since = standing_since_.load(std::memory_order_relaxed);
+    return since == 0 ? std::chrono::nanoseconds(0)
+                      : time - clock::time_point(clock::duration(since));
 }
 
 /// Tasks that wait or will come, whosever they are.
@@ -46,13 +74,27 @@ inline std::size_t pool_core::places_ahead() const noexcept {
 
 inline std::optional<errc> pool_core::too_long(std::size_t n, const job_options& who) noexcept {
     const auto left = who.deadline().value_or(admission::unbounded);
-    if (n == 0 || admission_.longest_wait(left) == admission::unbounded)
+    const bool background = who.priority() == priority_class::background;
+    if (n == 0 || (!background && admission_.longest_wait(left) == admission::unbounded))
         return std::nullopt;
-    const errc no =
-        admission_.too_long(places_ahead(), {n, who.priority(), left}, seen_from_door());
+    const auto seen = seen_from_door(who.priority());
+    if (background && n > capacity() - left_to_others(who.priority()))
+        return errc::job_too_large;
+    if (background && seen.free < static_cast<std::int64_t>(n))
+        return errc::queue_full;
+    const errc no = admission_.too_long(places_ahead(), {n, who.priority(), left}, seen);
     if (no == errc{} || let_pass(no, n))
         return std::nullopt;
     return no;
+}
+
+inline std::optional<errc> pool_core::sheds(std::size_t n, priority_class c) noexcept {
+    const double part = sheds_background_.load(std::memory_order_relaxed);
+    if (part == 0 || n == 0 || !shedding::refuses(part > 1, part, c, cheap_random()))
+        return std::nullopt;
+    if (let_pass(errc::memory_pressure, n))
+        return std::nullopt;
+    return errc::memory_pressure;
 }
 
 /// Dry run: says so, and lets everything pass that there is room for.

@@ -38,6 +38,16 @@ inline pool_core::pool_core(const pool_options& options, borrowed on)
     control_limit_.dry_run(options.dry_run());
     idle_look_.core = this;
     limit_look_.core = this;
+    memory_look_.core = this;
+    if (const auto& guard = options.memory()) {
+        shedding_.emplace(*guard);
+        if (!guard->source())
+            gauge_.emplace();
+        on_strand([this] {
+            look_at_memory();
+            set_alarm();
+        });
+    }
     stuck_look_.core = this;
     if (options.stuck_after() > std::chrono::nanoseconds::zero() && !on.env)
         on_strand([this] {

@@ -91,30 +91,44 @@ inline errc pool_core::late_at_door(const admission_waiter& waiter) const noexce
     if (options_.dry_run() || admission_.longest_wait(left) == admission::unbounded)
         return {};
     const admission::newcomer who{waiter.places, waiter.who.priority(), left};
-    return admission_.too_long(places_ahead(), who, seen_from_door());
+    return admission_.too_long(places_ahead(), who, seen_from_door(who.priority));
 }
 
-/// The exact door: by what waits, whose it is, and what can give way.
-inline errc pool_core::let_in(const admission_waiter& waiter) {
+/// The exact door. Who is refused is told when to come again.
+inline errc pool_core::let_in(admission_waiter& waiter) {
     if (gate_.has(gate::stopped | gate::draining))
         return gate_.has(gate::stopped) ? errc::stopped : errc::draining;
     put_back_window();
     settle_tenants();
     const tenant_ref whose = queue_.tenant_of(waiter.who);
+    const errc no = judge(waiter, *whose);
+    if (no != errc{} && refusal(no, {}).retryable())
+        waiter.hint = whose->hint(waiter.who.priority())
+                          .refused(now(), gate_.taken(), pace_.per_second(), cheap_random());
+    return no;
+}
+
+/// By what waits, whose it is, and what can give way.
+inline errc pool_core::judge(const admission_waiter& waiter, const tenant& whose) {
     const admission::newcomer who{
         waiter.places, waiter.who.priority(), waiter.who.deadline().value_or(admission::unbounded)
     };
-    const auto verdict = admission_.decide(queue_.order(), *whose, who, seen_from_door());
+    const auto verdict =
+        admission_.decide(queue_.order(), whose, who, seen_from_door(who.priority));
     if (verdict.no != errc{} && !let_pass(verdict.no, waiter.places))
         return verdict.no;
     const bool displaces = options_.overflow() == overflow_policy::displace;
-    if (displaces && verdict.displace > 0 && !options_.dry_run())
-        make_room(*whose, waiter.places, verdict.displace);
+    // In a dry run only for want of places.
+    const bool displace =
+        verdict.displace > 0 && displaces && (!options_.dry_run() || verdict.otherwise != errc{});
+    if (!(displace && make_room(whose, waiter.places, verdict.displace)) &&
+        verdict.otherwise != errc{})
+        return verdict.otherwise;
     while (!gate_.reserve_for_waiter(waiter.places)) {
         // The synchronous doors may take what was made free.
         const auto lacking = static_cast<std::int64_t>(waiter.places) - gate_.free();
         if (lacking > 0 &&
-            !(displaces && make_room(*whose, waiter.places, static_cast<std::size_t>(lacking))))
+            !(displaces && make_room(whose, waiter.places, static_cast<std::size_t>(lacking))))
             return verdict.otherwise != errc{} ? verdict.otherwise : errc::queue_full;
     }
     return {};
@@ -187,6 +201,10 @@ inline void pool_core::refuse_later(std::unique_ptr<admission_waiter> waiter, er
     if (waiter->link)
         waiter->link->where = cancel_link::place::nowhere;
     refuse(waiter->who, waiter->places, why);
+    if (waiter->refused_on_strand()) { // a "no" does not queue behind tasks
+        waiter->refused(*this, why);
+        return;
+    }
     drop_begins();
     asio::post(home().executor_, [this, why, w = std::move(waiter)]() mutable {
         w->refused(*this, why);
@@ -274,7 +292,7 @@ inline task_node* pool_core::next_in_time() noexcept {
         if (!job || job->served != 1 || job->deadline == job_record::never)
             return node;
         const std::size_t tasks = job->waiting.size() + 1;
-        if (!admission::hopeless(tasks, job->deadline - now(), seen_from_door()))
+        if (!admission::hopeless(tasks, job->deadline - now(), seen_from_door(job->priority)))
             return node;
         if (options_.dry_run()) {
             let_pass(errc::deadline_infeasible, tasks);
@@ -436,28 +454,40 @@ inline void pool_core::serve(runner& r) {
 inline void pool_core::watch_pace(clock::time_point time) {
     if (!work_waits()) {
         pace_.pause();
-        standing_since_ = {};
+        standing_since_.store(0, std::memory_order_relaxed);
         queue_.newest_first(false);
         return;
     }
-    if (standing_since_ == clock::time_point{})
-        standing_since_ = time;
+    if (standing_since_.load(std::memory_order_relaxed) == 0)
+        standing_since_.store(time.time_since_epoch().count(), std::memory_order_relaxed);
     if (options_.newest_first() && !queue_.newest_first() &&
-        time - standing_since_ >= std::chrono::milliseconds(100)) {
+        standing(time) >= std::chrono::milliseconds(100)) {
         put_back_window();
         queue_.newest_first(true);
         refill();
     }
     if (!pace_.due(time))
         return;
+    const auto refused = refused_.load(std::memory_order_relaxed);
+    door_hint_.count(time, refused - std::exchange(refused_then_, refused));
+    hint_seconds_.store(door_hint_.seconds(), std::memory_order_relaxed);
     const double before = pace_.per_second();
     pace_.observe(time, ended());
-    if (const double pace = pace_.per_second(); pace != before) {
-        tasks_per_second_.store(pace, std::memory_order_relaxed);
-        const auto service = timings_.service_time.snapshot();
-        typical_service_.store(service.quantile(0.5).count(), std::memory_order_relaxed);
-        mean_service_.store(service.mean().count(), std::memory_order_relaxed);
+    const double pace = pace_.per_second();
+    if (pace != before)
+        publish_pace(pace);
+    else if (pace == 0 && time - guessed_at_ >= drain_rate::window) {
+        guessed_at_ = time; // better than nothing for a first burst
+        publish_pace(0);
     }
+}
+
+inline void pool_core::publish_pace(double measured) {
+    const auto service = timings_.service_time.snapshot();
+    const auto mean = service.mean();
+    tasks_per_second_.store(admission::pace_of(measured, limit_, mean), std::memory_order_relaxed);
+    typical_service_.store(service.quantile(0.5).count(), std::memory_order_relaxed);
+    mean_service_.store(mean.count(), std::memory_order_relaxed);
 }
 
 // ---- the limit ----
@@ -493,6 +523,17 @@ inline void pool_core::look_at_limit() {
         probe_threads(time);
         follow_limiter();
     }
+}
+
+/// At the start, then every 250 ms for as long as the pool lives.
+inline void pool_core::look_at_memory() {
+    const auto& own = options_.memory()->source();
+    shedding_->pressure(own ? own() : gauge_->read());
+    sheds_background_.store(
+        shedding_->everything() ? 2.0 : shedding_->background(), std::memory_order_relaxed
+    );
+    if (!leaving_)
+        plan(memory_look_, pool_clock::later(now(), std::chrono::milliseconds(250)));
 }
 
 /// How long something ready to run waits for a thread, also where no task is ever posted.

@@ -72,6 +72,8 @@ inline std::optional<errc>
 reserve_places(pool_core& core, const submission_path& path, std::size_t n) {
     if (path.expired())
         return errc::expired;
+    if (const auto no = core.sheds(n, path.options().priority()))
+        return no;
     if (!path.lane)
         if (const auto no = core.too_long(n, path.options()))
             return no;
@@ -382,8 +384,9 @@ public:
     }
     void refused(pool_core& core, errc why) override {
         core.count_job(false);
-        completion_.post(Answer(core.make_refusal(why)));
+        completion_.post(Answer(hint > hint.zero() ? refusal(why, hint) : core.make_refusal(why)));
     }
+    bool refused_on_strand() const noexcept override { return true; } // only posts
 
 private:
     completion<Handler, pool_executor> completion_;

@@ -5,6 +5,7 @@
 #include <boost/intrusive/list.hpp>
 #include <cassert>
 #include <corogate/detail/flow.hpp>
+#include <corogate/detail/retry_hint.hpp>
 #include <corogate/priority_class.hpp>
 #include <cstddef>
 #include <cstdint>
@@ -53,6 +54,8 @@ public:
     const flow& of_class(priority_class c) const noexcept {
         return flows_[static_cast<std::size_t>(c)];
     }
+    /// When it should come again when it is refused.
+    retry_hint& hint(priority_class c) noexcept { return hints_[static_cast<std::size_t>(c)]; }
     /// Neither held nor referred to: may be collected.
     bool idle() const noexcept { return holding_ == 0 && references_ == 0; }
 
@@ -73,6 +76,7 @@ private:
     std::uint32_t displaceable_ = 0; // entries waiting that can be displaced
     std::uint32_t rank_ = 0;         // where the fair_queue keeps it while displaceable_ > 0
     std::array<flow, priority_class_count> flows_;
+    std::array<retry_hint, priority_class_count> hints_;
 };
 
 /// Keeps a tenant from being collected. Never null but when moved from or default-constructed.
