@@ -50,7 +50,7 @@ struct job final : detail::queue_entry {
 /// What a discipline learns of the machine.
 struct view_of_machine {
     std::size_t limit = 0;
-    std::uint64_t ended = 0; ///< tasks, since ever
+    std::uint64_t ended = 0; ///< units that came from its queue, since ever
     const histogram* service_time = nullptr;
 };
 
@@ -93,7 +93,7 @@ public:
 /// What can be set about ours.
 struct policy_settings {
     std::size_t queue_tasks = 4096;
-    duration queue_time = std::chrono::milliseconds(100);
+    duration queue_time = std::chrono::milliseconds(80);
     bool newest_first = false;
     bool displaces = true;
     bool corrects = true; ///< charges tenants what their tasks really cost

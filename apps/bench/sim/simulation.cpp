@@ -456,6 +456,7 @@ private:
                 returning_.push_back(t.parent);
             }
         } else {
+            ++units_ended_;
             discipline_->ended(j, ran);
             if (++j.done == j.tasks && !j.answered) {
                 j.spent_well = true;
@@ -487,7 +488,7 @@ private:
     }
 
     void look() {
-        discipline_->look(now(), {limit_, out_.tasks, &service_time_});
+        discipline_->look(now(), {limit_, units_ended_, &service_time_});
         out_.most_waiting = std::max(out_.most_waiting, discipline_->waiting());
     }
 
@@ -573,6 +574,7 @@ private:
     std::size_t limit_;
     std::size_t used_ = 0;
     std::size_t most_used_ = 0; // in the limiter's window
+    std::uint64_t units_ended_ = 0; // children not counted: they never waited in the queue
     std::uint64_t completed_ = 0;
     std::uint64_t timed_out_ = 0;
     std::size_t under_way_ = 0; // with permits or without

@@ -17,10 +17,21 @@ namespace corogate::detail {
 /// most a quarter of the request's time as well): a job that would wait longer than
 /// min(`queue_time`, a quarter of its deadline) is better told so at once. The wait is estimated
 /// for its tenant: who floods the queue waits behind himself, others do not.
+///
+/// A queue that has stood for less than a second is a burst, not an overload, and may be three
+/// times as long (still no more than a quarter of the deadline). So `queue_time` can be short
+/// without refusals where there is no overload. (In the simulator at 0.8 of the capacity with 80
+/// ms: of jobs of 24 tasks 0.05 % refused without this, none with it; of jobs of 1, 24 and 100
+/// tasks 1.8 and 0.2 %; the p99 at ten times the capacity is the same. CoDel tells good from bad
+/// queues by the same means: Nichols and Jacobson, "Controlling Queue Delay", ACM Queue 10(5),
+/// 2012.)
 class admission {
 public:
     using duration = std::chrono::nanoseconds;
     static constexpr duration unbounded = duration::max();
+    /// How many times `queue_time` work may wait in a burst, and for how long a queue is one.
+    static constexpr int burst = 3;
+    static constexpr duration burst_lasts = std::chrono::seconds(1);
 
     /// The longest that anything should wait in the queue.
     explicit admission(duration queue_time = unbounded) noexcept
@@ -34,9 +45,9 @@ public:
 
     /// What is known of the pool.
     struct view {
-        double pace = 0;       ///< tasks a second while a queue stands; 0: not known yet
-        duration service{};    ///< of one task, typically; 0: not known yet
-        std::int64_t free = 0; ///< places: permits and queue together, less all taken
+        double pace = 0;               ///< tasks a second while a queue stands; 0: not known yet
+        duration service{};            ///< of one task, typically; 0: not known yet
+        std::int64_t free = 0;         ///< places: permits and queue together, less all taken
         duration standing = unbounded; ///< for how long work has waited without a pause
     };
 
@@ -90,8 +101,8 @@ public:
     }
 
     /// What is known of the pace: as measured while a queue stood; before the first, what so many
-    /// permits can do by Little's law with tasks as long as those that have ended. (Rather too much,
-    /// since tasks take longer under load; without it a first burst may wait for all places.)
+    /// permits can do by Little's law with tasks as long as those that have ended. (Rather too
+    /// much, since tasks take longer under load; without it a first burst may wait for all places.)
     static double pace_of(double measured, std::size_t limit, duration mean_service) noexcept {
         if (measured > 0 || mean_service <= duration::zero())
             return measured;
@@ -112,13 +123,10 @@ public:
         );
     }
 
-public:
-    inline static duration patience = std::chrono::milliseconds(500);
-    inline static int burst = 2;
 private:
     duration bound_of(duration standing) const noexcept {
-        return standing < patience && queue_time_ < unbounded / burst ? burst * queue_time_
-                                                                      : queue_time_;
+        return standing < burst_lasts && queue_time_ < unbounded / burst ? burst * queue_time_
+                                                                         : queue_time_;
     }
 
     /// Units beyond what is served within `queue_time`.
