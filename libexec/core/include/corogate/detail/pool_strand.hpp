@@ -492,6 +492,7 @@ inline void pool_core::follow_limiter() {
 
 inline void pool_core::look_at_limit() {
     const auto time = now();
+    control_limit_.in_use(permits_used_);
     const auto posted =
         clock::time_point(clock::duration(probe_posted_.load(std::memory_order_acquire)));
     bool moved = posted != clock::time_point{} && control_limit_.brake(time - posted, time);
