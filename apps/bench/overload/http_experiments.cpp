@@ -156,7 +156,7 @@ void ramp(const settings& s, const servers& at) {
     for (const double load : loads) {
         http_run run(at, s.work, clients(), s.seed);
         const nanoseconds until = s.warm() + time;
-        run.go(schedule({{load * c, {}, until, 0, 50, {24}}}, s.seed), s.warm(), until);
+        run.go(schedule({{load * c, {}, until, 0, s.tenants, {24}}}, s.seed), s.warm(), until);
         run.check(to);
         const figures f = run.of();
         to.row("http", "server", load, c, f, run.shares(), run.connections());
@@ -195,7 +195,8 @@ void refusal(const settings& s, const servers& at) {
     if (!at.bare.empty())
         run.add_probe(happenings, bare, s.warm() + 2500us, until, 5ms);
     run.go(
-        schedule({{10 * c, {}, until, 0, 50, {24}}}, s.seed), s.warm(), until, std::move(happenings)
+        schedule({{10 * c, {}, until, 0, s.tenants, {24}}}, s.seed), s.warm(), until,
+        std::move(happenings)
     );
     run.check(to);
     const figures f = run.of();

@@ -54,17 +54,22 @@ std::string column(const json::value& of) {
     return of.is_null() ? "NaN" : json::serialize(of);
 }
 
-/// Where the first key leads to an array of the document: its elements, numbered. Else a line a
-/// row.
+/// Where the first key leads to an array of the document: its elements, numbered; to a value: that.
+/// Else a line a row, the keys being of rows.
 void columns(const std::string& file, const std::vector<std::string>& keys) {
     std::ifstream from(file);
     std::stringstream text;
     text << from.rdbuf();
     const json::value document = json::parse(text.str());
-    if (const auto series = look_up(document, keys.front()); series.is_array()) {
+    const json::value series = look_up(document, keys.front());
+    if (series.is_array()) {
         std::size_t n = 0;
         for (const auto& value : series.as_array())
             std::cout << n++ << ' ' << column(value) << '\n';
+        return;
+    }
+    if (!series.is_null()) {
+        std::cout << column(series) << '\n';
         return;
     }
     for (const auto& row : document.at("rows").as_array()) {
@@ -104,6 +109,8 @@ int main(int argc, char** argv) {
 
     for (auto* of : {pool, http}) {
         of->add_option("--seconds", s.seconds, "of a row")->check(CLI::PositiveNumber);
+        of->add_option("--tenants", s.tenants, "among whom saves are drawn evenly")
+            ->check(CLI::Range(1, 1000000));
         of->add_option("--seed", s.seed, "of the arrivals");
         of->add_flag("--long", s.at_length, "enough saves behind every 99.9 %: minutes");
         of->add_option("--json", s.json, "write the result there (a folder, for all)");

@@ -8,7 +8,6 @@ namespace overload {
 
 namespace {
 
-constexpr double per_second(nanoseconds t) { return 1e9 / static_cast<double>(t.count()); }
 double seconds(nanoseconds t) { return std::chrono::duration<double>(t).count(); }
 
 double capacity_of(const settings& s, const shape& work) {
@@ -24,25 +23,22 @@ const std::vector<std::string> all_contestants{"corogate", "plain_pool", "thread
 const std::vector<std::string> alternatives{"plain_pool", "threads", "per_task"};
 
 /// One row: a steady load of so many tenants for a while, after a second to get going.
-struct steady {
-    double per_second = 0;
-    std::uint32_t tenants = 50;
-};
-
-void steady_row(
+figures steady_row(
     report& to, const settings& s, const shape& work, const std::string& who, double load,
-    double capacity, nanoseconds time, std::uint32_t tenants = 50
+    double capacity, nanoseconds time
 ) {
     pool_run run(who, work, clients(), s.seed);
     const nanoseconds from = s.warm();
     stream all;
     all.per_second = load * capacity;
     all.until = from + time;
-    all.tenants = tenants;
+    all.tenants = s.tenants;
     all.tasks = sizes_of(work);
     run.go(schedule({all}, s.seed), from, from + time);
     run.check(to);
-    to.row("", who, load, capacity, run.of(), run.shares());
+    const figures f = run.of();
+    to.row("", who, load, capacity, f, run.shares());
+    return f;
 }
 
 // ---- ramp: from half of what can be done to twenty times as much ----
@@ -56,17 +52,7 @@ void ramp(const settings& s) {
                                               : std::vector<double>{0.5, 0.8, 1, 1.2, 2, 5, 10, 20};
     double unloaded_p99 = 0;
     for (const double load : loads) {
-        pool_run run("corogate", s.work, clients(), s.seed);
-        const nanoseconds from = s.warm();
-        stream all;
-        all.per_second = load * c;
-        all.until = from + time;
-        all.tenants = 50;
-        all.tasks = sizes_of(s.work);
-        run.go(schedule({all}, s.seed), from, from + time);
-        run.check(to);
-        const figures f = run.of();
-        to.row("", "corogate", load, c, f, run.shares());
+        const figures f = steady_row(to, s, s.work, "corogate", load, c, time);
         const double refused = static_cast<double>(f.all_refused()) /
                                static_cast<double>(std::max<std::size_t>(1, f.offered));
         if (load == 0.5) {
@@ -89,7 +75,8 @@ void ramp(const settings& s) {
     }
     for (const auto& who : alternatives)
         for (const double load : {2.0, 10.0})
-            steady_row(to, s, s.work, who, load, c, time);
+            if (!s.smoke || load < 10)
+                steady_row(to, s, s.work, who, load, c, time);
     to.capacity("capacity_after", capacity_of(s, s.work));
     to.write();
 }
@@ -108,7 +95,7 @@ double bisected(const settings& s, const std::string& who, double most, report& 
         stream all;
         all.per_second = rate;
         all.until = s.warm() + time;
-        all.tenants = 50;
+        all.tenants = s.tenants;
         all.tasks = sizes_of(s.work);
         run.go(
             schedule({all}, s.seed + static_cast<std::uint64_t>(step)), s.warm(), s.warm() + time
@@ -204,7 +191,8 @@ void fairness(const settings& s) {
     const double c = capacity_of(s, s.work);
     to.capacity("capacity", c);
     // At least 20 saves of each of 8 tenants: 160, and a fifth more for safety.
-    const auto window = nanoseconds(static_cast<std::int64_t>(1e9 * 192 / c));
+    const auto window =
+        s.smoke ? nanoseconds(500ms) : nanoseconds(static_cast<std::int64_t>(1e9 * 192 / c));
     const std::size_t windows = s.smoke ? 1 : s.at_length ? 20 : 6;
     const nanoseconds from = s.warm();
     const nanoseconds until = from + static_cast<std::int64_t>(windows) * window;
@@ -354,7 +342,7 @@ void capacity_step(const settings& s) {
     const nanoseconds length = s.smoke ? nanoseconds(1s) : s.time(6);
     constexpr double load = 2;
     const auto arrivals =
-        schedule({{load * c, {}, times(length, 3), 0, 50, sizes_of(s.work)}}, s.seed);
+        schedule({{load * c, {}, times(length, 3), 0, s.tenants, sizes_of(s.work)}}, s.seed);
     for (const char* who : {"corogate", "plain_pool"}) {
         pool_run run(who, s.work, clients(), s.seed);
         run.go(
@@ -430,7 +418,7 @@ void downstream_step(const settings& s) {
     const nanoseconds length = s.smoke ? nanoseconds(1s) : s.time(6);
     constexpr double load = 2;
     const auto arrivals =
-        schedule({{load * c, {}, times(length, 3), 0, 50, sizes_of(work)}}, s.seed);
+        schedule({{load * c, {}, times(length, 3), 0, s.tenants, sizes_of(work)}}, s.seed);
     for (const char* who : {"corogate", "plain_pool"}) {
         pool_run run(who, work, clients(), s.seed);
         wide(run.on().at);
@@ -482,8 +470,8 @@ void pulse(const settings& s) {
         pool_run run(who, s.work, policy, seed);
         run.go(
             schedule(
-                {{0.8 * c, {}, until, 0, 50, sizes_of(s.work)},
-                 {3.2 * c, begin, end, 0, 50, sizes_of(s.work)}},
+                {{0.8 * c, {}, until, 0, s.tenants, sizes_of(s.work)},
+                 {3.2 * c, begin, end, 0, s.tenants, sizes_of(s.work)}},
                 seed
             ),
             nanoseconds(), until
@@ -537,7 +525,7 @@ void composite(const settings& s) {
         for (const auto& who : all_contestants) {
             pool_run run(who, work, clients(), s.seed);
             const nanoseconds until = s.warm() + time;
-            run.go(schedule({{load * c, {}, until, 0, 50, sizes}}, s.seed), s.warm(), until);
+            run.go(schedule({{load * c, {}, until, 0, s.tenants, sizes}}, s.seed), s.warm(), until);
             run.check(to);
             double useful = 0;
             json::object more, of_size;
@@ -570,7 +558,9 @@ void heavy_mix(const settings& s) {
     for (const auto& who : all_contestants) {
         pool_run run(who, work, clients(), s.seed);
         const nanoseconds until = s.warm() + time;
-        run.go(schedule({{2 * c, {}, until, 0, 50, sizes_of(work)}}, s.seed), s.warm(), until);
+        run.go(
+            schedule({{2 * c, {}, until, 0, s.tenants, sizes_of(work)}}, s.seed), s.warm(), until
+        );
         run.check(to);
         const figures f = run.of();
         to.row("5 % of tasks 11 x", who, 2, c, f, run.shares());
@@ -615,7 +605,8 @@ void refusal_cost(const settings& s) {
                               cpu.push_back(static_cast<double>((cpu_after - cpu_before).count()));
                           }});
     run.go(
-        schedule({{10 * c, {}, until, 0, 50, sizes_of(s.work)}}, s.seed), s.warm(), until, probes
+        schedule({{10 * c, {}, until, 0, s.tenants, sizes_of(s.work)}}, s.seed), s.warm(), until,
+        probes
     );
     const figures f = run.of();
     const double wall_p99 = quantile(wall, 0.99), cpu_p99 = quantile(cpu, 0.99);

@@ -22,8 +22,9 @@ struct settings {
     shape work;
     double seconds = 0; ///< of a row; 0: the experiment's own
     std::uint64_t seed = 1;
-    bool at_length = false; ///< enough saves behind every 99.9 %, ten runs where chance decides
-    bool smoke = false;     ///< a second or two: only whether it works
+    std::uint32_t tenants = 50; ///< where the experiment does not say
+    bool at_length = false;     ///< enough saves behind every 99.9 %, ten runs where chance decides
+    bool smoke = false;         ///< a second or two: only whether it works
     std::string json;
     std::string about;
 
@@ -60,6 +61,7 @@ public:
             {"boost", BOOST_LIB_VERSION},
             {"seed", of.seed},
             {"limiter", our_limiter()},
+            {"tenants", of.tenants},
             {"work",
              {{"name", work.name},
               {"tasks", work.tasks},
