@@ -1,5 +1,6 @@
 #include "limiters.hpp"
 
+#include <chrono>
 #include <corogate/limiters/adaptive.hpp>
 #include <corogate/limiters/aimd.hpp>
 #include <corogate/limiters/gradient.hpp>
@@ -9,7 +10,8 @@
 namespace corogate::sim {
 
 const std::vector<std::string>& limiter_names() {
-    static const std::vector<std::string> names{"fixed", "adaptive", "aimd", "gradient", "vegas"};
+    static const std::vector<std::string> names{"fixed", "adaptive", "adaptive-1ms",
+                                                "aimd",  "gradient", "vegas"};
     return names;
 }
 
@@ -18,6 +20,8 @@ any_limiter make_limiter(std::string_view name, std::size_t workers) {
         return {};
     if (name == "adaptive")
         return limiters::adaptive(workers);
+    if (name == "adaptive-1ms")
+        return limiters::adaptive(workers).delay(std::chrono::milliseconds(1));
     if (name == "aimd")
         return limiters::aimd();
     if (name == "gradient")
