@@ -11,18 +11,18 @@
 namespace corogate::sim {
 namespace {
 
+/// As many digits as say something; shares near 1 get more.
 std::string number(double v) {
-    char text[32];
     const double size = std::abs(v);
-    std::snprintf(
-        text, sizeof text,
-        v == std::floor(v) ? "%.0f"
-        : size >= 100      ? "%.0f"
-        : size >= 10       ? "%.1f"
-        : size >= 0.01     ? "%.3f"
-                           : "%.5f",
-        v
-    );
+    const char* format = "%.5f";
+    if (v == std::floor(v) || size >= 100)
+        format = "%.0f";
+    else if (size >= 10)
+        format = "%.1f";
+    else if (size >= 0.01 && (size < 0.99 || size >= 1))
+        format = "%.3f";
+    char text[32];
+    std::snprintf(text, sizeof text, format, v);
     return text;
 }
 
