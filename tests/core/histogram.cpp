@@ -110,6 +110,29 @@ BOOST_AUTO_TEST_CASE(merged_is_as_if_recorded_in_one) {
         BOOST_TEST((merged.quantile(q) == whole.quantile(q)));
 }
 
+BOOST_AUTO_TEST_CASE(since_is_what_came_after) {
+    histogram h, later;
+    for (int i = 1; i < 1000; ++i)
+        h.record(nanoseconds(i * 1000));
+    const auto before = h.snapshot();
+    BOOST_TEST(h.snapshot().since(before).count() == 0u);
+    BOOST_TEST((h.snapshot().since(before).max() == 0ns));
+    for (int i = 1; i < 300; ++i) {
+        h.record(nanoseconds(i * i), 3);
+        later.record(nanoseconds(i * i), 3);
+    }
+    histogram_snapshot now = before; // what stood in it is gone
+    h.snapshot(now);
+    const auto here = now.since(before);
+    const auto truth = later.snapshot();
+    BOOST_TEST(here.count() == truth.count());
+    BOOST_TEST((here.sum() == truth.sum() && here.mean() == truth.mean()));
+    for (const double q : {0.0, 0.3, 0.5, 0.9})
+        BOOST_TEST((here.quantile(q) == truth.quantile(q)));
+    BOOST_TEST((here.max() >= truth.max()));
+    BOOST_TEST(((here.max() - truth.max()) * 16 <= truth.max()));
+}
+
 BOOST_AUTO_TEST_CASE(buckets_are_told_from_below_and_cumulative_counts_fit_them) {
     histogram h;
     for (int i = 0; i < 5000; ++i)

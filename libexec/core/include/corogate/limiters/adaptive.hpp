@@ -25,19 +25,21 @@ namespace corogate::limiters {
 ///    back.
 /// 3. Else, where nine tenths of the permits were in use at once, the limit rises by half its
 ///    square root, at least by a twelfth. **Throughput** checks that, where they were in use all
-///    the time: steps that bring half their share double, up to a third; three that bring less than
-///    15 % of it, or that make service too slow, are taken back and 3 % with them, and the limit
-///    stays for two seconds or until things get better. Each further failure yields twice as much,
-///    up to a quarter; a yield that costs a quarter of its share is taken back.
+///    the time: steps that bring half their share double, up to a third, and are what is next gone
+///    back to; three that bring less than 15 % of their share, or that make service too slow, are
+///    taken back and 3 % with them. Then the limit stays for a thousand tasks (half a second to two
+///    seconds), or until things get better. Each further failure yields twice as much, up to a
+///    quarter; a yield that costs a quarter of its share is taken back.
 ///
 /// The best service time can only get better while all permits are in use, as what is seen then may
-/// be a queue of our own making: under permanent saturation it does not drift. At the floor, where
-/// nothing can be cut to tell a queue from a slow service, throughput decides. Signals are medians,
-/// so that a few tasks eleven times as long as the others are not mistaken for a queue. Nothing is
-/// judged by tasks that began before the last move. Where most tasks run into their deadline the
-/// limit falls by half. It is never cut in order to measure. Between windows a **brake** answers
-/// threads that are not to be had for 50 ms (or the best service time): a fifth less each 100 ms,
-/// three times at most, as it cannot tell many short waits from one long task.
+/// be a queue of our own making: under permanent saturation it does not drift. Where steps bring
+/// work although service is slow, it is no queue; at the floor, where nothing can be cut, that is
+/// the only way to tell. Signals are medians, so that a few tasks eleven times as long as the
+/// others are not mistaken for a queue. Nothing is judged by tasks that began before the last move.
+/// Where most tasks run into their deadline the limit falls by half. It is never cut in order to
+/// measure. Between windows a **brake** answers threads that are not to be had for 50 ms (or the
+/// best service time): a fifth less each 100 ms, three times at most, as it cannot tell many short
+/// waits from one long task.
 ///
 /// Where it fails: a minority of tasks with a slow service of their own behind them does not move
 /// the median (give them a lane), and service times of up to `tolerance` x the best are accepted by
@@ -119,8 +121,7 @@ private:
     };
     enum class phase : std::uint8_t { open, rising, judging, holding };
 
-    static constexpr double pays_well = 0.5; // of the share
-    static constexpr double pays = 0.15;
+    static constexpr double pays = 0.15; // of the share
     static constexpr double costs = 0.25;
     static constexpr double least_yield = 0.03;
     static constexpr double most_yield = 0.25;
@@ -144,10 +145,19 @@ private:
                seconds(r.now - moved_) - seconds(r.now - r.began) / 2 >= r.service;
     }
     bool at_floor() const noexcept { return limit_ <= static_cast<double>(least_); }
+    /// The last cuts tell a queue from a slow service.
+    bool judgeable() const noexcept {
+        return cut_from_ != 0 && judged_.limit != 0 && limit_ <= 0.7 * judged_.limit;
+    }
     bool from_floor() const noexcept { return anchor_.limit <= static_cast<double>(least_); }
 
     double learn(const reading& r, bool saturated) noexcept;
     double best() const noexcept;
+    void believe(double service) noexcept;
+    void believe_gain(const reading& r, double gain) noexcept;
+    bool pays_well(const reading& r) const noexcept {
+        return share(r.pace, anchor_.pace()) >= 0.5 * share(limit_, anchor_.limit);
+    }
     void shorten(const reading& r, double best) noexcept;
     void rise(const reading& r) noexcept;
     void begin_rise(const reading& r) noexcept;
@@ -184,7 +194,6 @@ private:
     double stride_ = 1; // times the usual step
     double yield_ = least_yield;
     double service_held_ = 0;
-    time_point hold_until_{};
 
     time_point braked_{};
     int brakes_ = 0; // since the last window
@@ -215,7 +224,7 @@ inline void adaptive::update(const limiter_window& seen, time_point now) noexcep
         phase_ = phase::open;
         if (settled(r))
             move(limit_ / 2, now);
-    } else if (slow && !(saturated && at_floor())) {
+    } else if (slow && (judgeable() || !(saturated && at_floor()))) {
         if (settled(r))
             shorten(r, best);
     } else if (in_use && saturated) {
@@ -259,10 +268,22 @@ inline double adaptive::best() const noexcept {
     return least;
 }
 
+inline void adaptive::believe(double service) noexcept {
+    best_ = {};
+    best_[newest_] = smoothed_ = service;
+}
+
+/// More permits have brought more work, by more than chance: what is slow is no queue.
+inline void adaptive::believe_gain(const reading& r, double gain) noexcept {
+    const double part = share(limit_, anchor_.limit);
+    if (r.service > tolerance_ * best() && gain > 0.5 * part + 1 / std::sqrt(r.tasks))
+        believe(r.service);
+}
+
 /// Service takes too long: a queue behind the tasks, or a service that has become slower?
 inline void adaptive::shorten(const reading& r, double best) noexcept {
     if (phase_ == phase::rising || phase_ == phase::judging) {
-        if (from_floor())
+        if (from_floor() || pays_well(r))
             rise(r);
         else
             yield(r);
@@ -277,10 +298,9 @@ inline void adaptive::shorten(const reading& r, double best) noexcept {
             return;
         if (judged_.limit == 0) {
             judged_ = slow_;
-        } else if (limit_ <= 0.7 * judged_.limit) {
+        } else if (judgeable()) {
             if (share(judged_.service(), slow_.service()) < 0.5 * share(judged_.limit, limit_)) {
-                best_ = {};
-                best_[newest_] = smoothed_ = slow_.service();
+                believe(slow_.service());
                 move(cut_from_, r.now);
                 cut_from_ = 0;
                 phase_ = phase::open;
@@ -292,6 +312,7 @@ inline void adaptive::shorten(const reading& r, double best) noexcept {
     move(limit_ * std::max(0.5, tolerance_ * best / r.service), r.now);
     slow_ = {limit_};
     here_ = {limit_};
+    before_yield_ = {};
 }
 
 /// All permits are in use all the time, and neither signal objects.
@@ -304,7 +325,7 @@ inline void adaptive::rise(const reading& r) noexcept {
         break;
     case phase::rising: {
         const double part = share(limit_, anchor_.limit);
-        const bool well = share(r.pace, anchor_.pace()) >= pays_well * part;
+        const bool well = pays_well(r);
         if (!well && steps_ >= 3) {
             phase_ = phase::judging;
             here_ = {limit_};
@@ -313,6 +334,7 @@ inline void adaptive::rise(const reading& r) noexcept {
         }
         stride_ = well ? stride_ * 2 : 1;
         if (well && part >= 0.2) { // what has paid is not given back
+            believe_gain(r, share(r.pace, anchor_.pace()));
             anchor({limit_});
             anchor_.add(r);
             steps_ = 0;
@@ -353,49 +375,49 @@ inline void adaptive::judge(const reading& r) noexcept {
     here_.add(r);
     if (here_.tasks < 1024 && here_.time < 1)
         return;
-    if (share(here_.pace(), anchor_.pace()) < pays * share(limit_, anchor_.limit)) {
+    const double gain = share(here_.pace(), anchor_.pace());
+    if (gain < pays * share(limit_, anchor_.limit)) {
         yield(r);
         return;
     }
-    if (from_floor() && r.service > tolerance_ * best()) { // more permits, more work: no queue
-        best_ = {};
-        best_[newest_] = smoothed_ = r.service;
-    }
+    believe_gain(r, gain);
     anchor(here_);
     begin_rise(r);
 }
 
 inline void adaptive::yield(const reading& r) noexcept {
-    before_yield_ = anchor_;
-    move(anchor_.limit * (1 - yield_), r.now);
+    // What was seen for a moment only is half believed: half of the way back.
+    const bool known = anchor_.time > 0.3;
+    before_yield_ = known ? anchor_ : sight{};
+    const double back = known ? anchor_.limit : std::sqrt(anchor_.limit * limit_);
+    move(back * (1 - yield_), r.now);
     yield_ = std::min(most_yield, 2 * yield_);
     phase_ = phase::holding;
     here_ = {limit_};
     service_held_ = 0;
-    hold_until_ = r.now + std::chrono::seconds(2);
 }
 
 inline void adaptive::hold(const reading& r) noexcept {
     here_.add(r);
     if (service_held_ == 0)
         service_held_ = r.service;
-    if (r.pace > 1.25 * anchor_.pace() || r.service < 0.75 * service_held_) { // better than it was
-        anchor({limit_});
+    const double chance = r.tasks > 0 ? 2.5 / std::sqrt(r.tasks) : 1; // what so few may be off
+    if (r.pace > (1 + chance) * anchor_.pace() || r.service < (1 - chance) * service_held_) {
+        anchor_ = {limit_};
         anchor_.add(r);
+        before_yield_ = {};
         begin_rise(r);
         return;
     }
-    const bool over = r.now >= hold_until_;
-    if (before_yield_.limit > 0 && (over || here_.tasks >= 1024) &&
+    const bool over = here_.time >= 2 || (here_.time >= 0.5 && here_.tasks >= 1024);
+    if (over && before_yield_.limit > 0 &&
         share(before_yield_.pace(), here_.pace()) > costs * share(before_yield_.limit, limit_)) {
         const sight back = before_yield_;
         anchor(back);
         move(back.limit, r.now);
-        here_ = {limit_};
-    }
-    if (over) {
-        if (here_.time > 0)
-            anchor_ = here_;
+        here_ = {limit_}; // what it was worth then may be long past
+    } else if (over) {
+        anchor_ = here_;
         begin_rise(r);
     }
 }
