@@ -211,6 +211,24 @@ BOOST_AUTO_TEST_CASE(tenants_that_come_and_go_do_not_starve_one_that_stays) {
     BOOST_TEST(stays == 10);
 }
 
+BOOST_AUTO_TEST_CASE(ever_new_tenants_do_not_starve_one_that_stays) {
+    bench b;
+    for (int i = 0; i < 100; ++i)
+        b.push("stays", "stays", 32);
+    b.push("t", "other", 32);
+    int stays = 0;
+    for (int turn = 0; turn < 90; ++turn) {
+        std::string who;
+        for (int i = 0; i < 32; ++i)
+            who = b.serve();
+        if (who == "stays")
+            ++stays;
+        else
+            b.push("t" + std::to_string(turn), "other", 32);
+    }
+    BOOST_TEST(stays >= 90 / 10);
+}
+
 BOOST_AUTO_TEST_CASE(backlogged_tenants_get_equal_shares_whatever_the_size_of_their_jobs) {
     bench b;
     const std::vector<std::uint32_t> sizes{1, 5, 24, 40, 64, 200, 1000};

@@ -62,7 +62,7 @@ struct model_flow {
 struct model_class {
     std::vector<model_flow*> active; // in this round; the front one is in turn
     std::vector<model_flow*> later;  // have had their turn
-    int round = 0;
+    int round = 0, served = 0;
     bool idle() const { return active.empty() && later.empty(); }
     long pass = 0, pass_before = 0, stride = 0;
     int period = 0;
@@ -124,7 +124,7 @@ struct model {
         if (first)
             k.active.insert(k.active.begin(), &f);
         else
-            (f.round == k.round ? k.later : k.active).push_back(&f);
+            (f.round == k.round || k.served >= 8 * quantum ? k.later : k.active).push_back(&f);
     }
     void left(model_flow& f, int c) {
         auto& k = cls(c);
@@ -134,6 +134,7 @@ struct model {
         std::erase(k.later, &f);
         f.deficit = std::min(f.deficit, 0);
         if (k.idle()) {
+            k.served = 0;
             ++k.period;
             k.fresh = false;
         }
@@ -168,6 +169,7 @@ struct model {
             if (a.empty()) {
                 std::swap(a, l);
                 ++least->round;
+                least->served = 0;
             }
         };
         for (int skips = 0; skips < 64; ++skips) {
@@ -206,6 +208,7 @@ struct model {
         now = k.pass;
         k.pass += k.stride;
         k.fresh = false;
+        k.served = std::min(k.served + unit, 8 * quantum);
         f.deficit -= unit;
         ++outside_of(e.owner);
         --f.units;
@@ -245,6 +248,7 @@ struct model {
         if (k.fresh)
             k.pass = k.pass_before;
         k.fresh = false;
+        k.served = std::max(k.served - unit, 0);
         k.pass -= k.stride;
         now = std::min(now, k.pass);
         for (auto& other : classes)

@@ -85,6 +85,8 @@ public:
         limit_ = machine.limit;
         if (queue_.empty()) {
             pace_.pause();
+            if (pace_.per_second() == 0 && now >= learn_at_)
+                learn(now, machine);
             standing_since_ = {};
             queue_.newest_first(false);
             return;
@@ -97,16 +99,20 @@ public:
             return;
         const double before = pace_.per_second();
         pace_.observe(now, machine.ended);
-        if (pace_.per_second() != before) {
-            const auto service = machine.service_time->snapshot();
-            typical_service_ = service.quantile(0.5);
-            mean_service_ = service.mean();
-        }
+        if (pace_.per_second() != before)
+            learn(now, machine);
     }
 
     std::size_t waiting() const noexcept override { return queue_.size(); }
 
 private:
+    void learn(instant now, const view_of_machine& machine) {
+        learn_at_ = now + std::chrono::milliseconds(100);
+        const auto service = machine.service_time->snapshot();
+        typical_service_ = service.quantile(0.5);
+        mean_service_ = service.mean();
+    }
+
     errc admit(detail::tenant& whose, const job& newcomer, std::uint32_t units, instant now) {
         const detail::admission::newcomer who{units, newcomer.priority, newcomer.deadline - now};
         const auto verdict = admission_.decide(queue_, whose, who, seen(now));
@@ -125,11 +131,12 @@ private:
         return verdict.otherwise;
     }
 
-    detail::admission::view seen(instant) const noexcept {
+    detail::admission::view seen(instant now) const noexcept {
         return {
-            pace_.per_second(), typical_service_,
+            detail::admission::pace_of(pace_.per_second(), limit_, mean_service_), typical_service_,
             static_cast<std::int64_t>(settings_.queue_tasks + limit_) -
-                static_cast<std::int64_t>(taken_)
+                static_cast<std::int64_t>(taken_),
+            standing_since_ == instant{} ? duration::zero() : now - standing_since_
         };
     }
 
@@ -139,6 +146,7 @@ private:
     detail::tenant_table tenants_;
     detail::fair_queue queue_;
     detail::drain_rate pace_;
+    instant learn_at_{};
     instant standing_since_{};
     duration typical_service_{};
     duration mean_service_{};

@@ -88,11 +88,11 @@ profile changed(const profile& what, const std::vector<change>& by) {
     return p;
 }
 
-/// The mean of all seeds' useful rates, in windows of half a second that start every 50 ms.
+/// The mean of all seeds' useful rates, in windows of a second that start every 50 ms.
 std::vector<double> mean_rates(const trial& t, instant from, instant until) {
     std::vector<double> sum;
     for (const record& r : t.runs) {
-        const auto rates = useful_rates(r, from, until, 500ms, 50ms);
+        const auto rates = useful_rates(r, from, until, 1s, 50ms);
         sum.resize(rates.size());
         for (std::size_t i = 0; i < rates.size(); ++i)
             sum[i] += rates[i] / static_cast<double>(t.runs.size());

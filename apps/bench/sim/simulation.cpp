@@ -1,8 +1,10 @@
 #include "simulation.hpp"
 
+#include "limiters.hpp"
 #include "machine.hpp"
 
 #include <boost/random/uniform_int_distribution.hpp>
+#include <corogate/detail/limit_control.hpp>
 #include <corogate/histogram.hpp>
 #include <deque>
 #include <limits>
@@ -48,6 +50,7 @@ struct event {
         cpu_done,  // a: task
         io_done,   // a: task
         changes,   // a: which
+        tick,      // every 10 ms: the limiter looks
     } what;
     std::uint32_t a = 0;
     std::uint32_t b = 0;
@@ -83,7 +86,8 @@ public:
         , discipline_(make_discipline(how.discipline, *this, how.policy))
         , arrivals_(how.seed)
         , work_(how.seed * 0x9E3779B97F4A7C15U + 1)
-        , limit_(how.limit)
+        , control_(make_limiter(how.limiter, what.machine.workers), how.limit)
+        , limit_(control_.limit())
         , workers_(what.machine.workers)
         , worker_count_(what.machine.workers)
         , downstream_(downstream_of(what.machine.downstream)) {
@@ -100,6 +104,8 @@ public:
             calendar_.plan(beginning + profile_.changes[i].at, {event::kind::changes, i});
         for (std::uint32_t i = 0; i < profile_.sources.size(); ++i)
             plan_arrival(i);
+        if (settings_.limiter != "fixed")
+            calendar_.plan(beginning + every, {event::kind::tick});
         while (!calendar_.empty()) {
             happen(calendar_.next());
             dispatch();
@@ -144,6 +150,9 @@ private:
             break;
         case event::kind::changes:
             apply(profile_.changes[e.a]);
+            break;
+        case event::kind::tick:
+            tick();
             break;
         }
     }
@@ -314,7 +323,7 @@ private:
             if (!returning_.empty()) {
                 const std::uint32_t t = returning_.front();
                 returning_.pop_front();
-                ++used_;
+                take_permit();
                 tasks_[t].in = task::state::second_half;
                 want_cpu(t);
             } else if (!nested_.empty()) {
@@ -345,11 +354,16 @@ private:
         return i;
     }
 
-    void start(std::uint32_t i) {
-        ++used_;
-        ++under_way_;
-        if (used_ > limit_)
+    void take_permit() {
+        if (used_ >= limit_)
             violated("more permits in use than there are");
+        ++used_;
+        most_used_ = std::max(most_used_, used_);
+    }
+
+    void start(std::uint32_t i) {
+        take_permit();
+        ++under_way_;
         task& t = tasks_[i];
         t.in = task::state::first_half;
         t.began = now();
@@ -429,8 +443,12 @@ private:
         --used_;
         --under_way_;
         --j.running;
-        if (!j.answered) // what was cut short says nothing
+        if (j.answered && discipline_->knows_deadlines()) {
+            ++timed_out_; // what was cut short says nothing else
+        } else {
+            ++completed_;
             service_time_.record(ran);
+        }
         t.in = task::state::unused;
         if (t.parent != none) {
             if (--tasks_[t.parent].children == 0) {
@@ -473,6 +491,24 @@ private:
         out_.most_waiting = std::max(out_.most_waiting, discipline_->waiting());
     }
 
+    // ---- the limiter ----
+
+    void tick() {
+        if (const duration waited = workers_.oldest(now()); waited > duration::zero())
+            control_.brake(waited, now());
+        if (control_.due(now()) &&
+            control_.look(
+                now(), {completed_, timed_out_}, most_used_, scheduling_delay_, service_time_
+            ))
+            most_used_ = used_;
+        if (const std::size_t limit = control_.limit(); limit != limit_) {
+            limit_ = limit;
+            out_.limits.push_back({now(), limit});
+        }
+        if (now() < out_.until || jobs_.in_use() > 0)
+            calendar_.plan(now() + every, {event::kind::tick});
+    }
+
     // ---- books ----
 
     void violated(const char* what) {
@@ -493,8 +529,6 @@ private:
         }
         if (under_way != under_way_ || under_way - without_permit != used_)
             violated("the permits in use are not those of the tasks under way");
-        if (used_ > limit_)
-            violated("more permits in use than there are");
         std::size_t waiting = 0;
         for (const job& j : jobs_.all())
             waiting += j.waiting;
@@ -533,8 +567,14 @@ private:
     histogram scheduling_delay_;
     histogram service_time_;
 
+    static constexpr duration every = 10ms;
+
+    detail::limit_control control_;
     std::size_t limit_;
     std::size_t used_ = 0;
+    std::size_t most_used_ = 0; // in the limiter's window
+    std::uint64_t completed_ = 0;
+    std::uint64_t timed_out_ = 0;
     std::size_t under_way_ = 0; // with permits or without
     servers workers_;
     std::size_t worker_count_;

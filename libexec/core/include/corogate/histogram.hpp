@@ -117,6 +117,8 @@ public:
     void record(std::chrono::nanoseconds value, std::uint32_t weight = 1) noexcept;
 
     histogram_snapshot snapshot() const noexcept;
+    /// The same, into one that is there already: 5 KB need not go over the stack.
+    void snapshot(histogram_snapshot& into) const noexcept;
 
 private:
     std::array<std::atomic<std::uint64_t>, detail::histogram_buckets::count> in_{};
@@ -142,13 +144,18 @@ inline void histogram::record(std::chrono::nanoseconds value, std::uint32_t weig
 
 inline histogram_snapshot histogram::snapshot() const noexcept {
     histogram_snapshot s;
-    for (std::size_t i = 0; i < in_.size(); ++i) {
-        s.in_[i] = in_[i].load(std::memory_order_relaxed);
-        s.count_ += s.in_[i];
-    }
-    s.sum_ = sum_.load(std::memory_order_relaxed);
-    s.max_ = max_.load(std::memory_order_relaxed);
+    snapshot(s);
     return s;
+}
+
+inline void histogram::snapshot(histogram_snapshot& into) const noexcept {
+    into.count_ = 0;
+    for (std::size_t i = 0; i < in_.size(); ++i) {
+        into.in_[i] = in_[i].load(std::memory_order_relaxed);
+        into.count_ += into.in_[i];
+    }
+    into.sum_ = sum_.load(std::memory_order_relaxed);
+    into.max_ = max_.load(std::memory_order_relaxed);
 }
 
 inline std::chrono::nanoseconds histogram_snapshot::quantile(double q) const noexcept {

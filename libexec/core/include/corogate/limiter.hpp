@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <type_traits>
 #include <utility>
 
 namespace corogate {
@@ -18,8 +19,9 @@ struct limiter_window {
     std::uint64_t completed = 0;
     /// Given up for their deadline after their start.
     std::uint64_t timed_out = 0;
-    /// The most permits in use at once.
+    /// The most permits in use at once, and how many on average.
     std::size_t max_in_flight = 0;
+    double mean_in_flight = 0;
     /// Medians of what was seen in the window; zero where nothing was. How long something ready to
     /// run waited for a thread, and how long a task that ended well held its permit.
     std::chrono::nanoseconds scheduling_delay{};
@@ -30,7 +32,7 @@ struct limiter_window {
 };
 
 /// How long a limiter wants its windows: as soon as `shortest` has passed with `enough` tasks
-/// completed, else after `longest` if there are `few` at least, else later.
+/// completed or timed out, else after `longest` if there are `few` at least, else later.
 struct window_rule {
     std::chrono::nanoseconds shortest = std::chrono::milliseconds(100);
     std::chrono::nanoseconds longest = std::chrono::seconds(1);
@@ -64,8 +66,9 @@ concept braking_limiter =
 class any_limiter {
 public:
     any_limiter() noexcept = default;
-    template <limiter L>
-        requires(!std::same_as<std::remove_cvref_t<L>, any_limiter>)
+    // What it is not comes first: whether itself is a limiter must not be asked while it is copied.
+    template <typename L>
+        requires(!std::same_as<std::remove_cvref_t<L>, any_limiter>) && limiter<L>
     any_limiter(L model) // NOLINT(google-explicit-constructor)
         : model_(std::make_unique<held<L>>(std::move(model))) {}
     any_limiter(const any_limiter& other)

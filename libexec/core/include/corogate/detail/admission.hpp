@@ -34,9 +34,10 @@ public:
 
     /// What is known of the pool.
     struct view {
-        double pace = 0;       ///< tasks a second while a queue stands; 0: not known yet
-        duration service{};    ///< of one task, typically; 0: not known yet
-        std::int64_t free = 0; ///< places: permits and queue together, less all taken
+        double pace = 0;               ///< tasks a second while a queue stands; 0: not known yet
+        duration service{};            ///< of one task, typically; 0: not known yet
+        std::int64_t free = 0;         ///< places: permits and queue together, less all taken
+        duration standing = unbounded; ///< for how long work has waited without a pause
     };
 
     struct verdict {
@@ -60,7 +61,7 @@ public:
         if (late != errc{})
             return {late == errc::queue_full ? full : late};
         const auto lacking = static_cast<std::int64_t>(who.tasks) - pool.free;
-        const std::size_t excess = excess_units(queue.size(), who.tasks, pool.pace);
+        const std::size_t excess = excess_units(queue.size(), who.tasks, pool);
         if (lacking <= 0)
             return {{}, excess, {}};
         return {{}, std::max(excess, static_cast<std::size_t>(lacking)), full};
@@ -76,7 +77,7 @@ public:
             if (wait > who.deadline - std::min(work, who.deadline))
                 return errc::deadline_infeasible;
         }
-        return wait > longest_wait(who.deadline) ? errc::queue_full : errc{};
+        return wait > longest_wait(who.deadline, pool.standing) ? errc::queue_full : errc{};
     }
 
     /// Before the first task of a job starts: whether all of it can no longer be done in time.
@@ -88,8 +89,18 @@ public:
         return left < work;
     }
 
-    duration longest_wait(duration deadline) const noexcept {
-        return deadline == unbounded ? queue_time_ : std::min(queue_time_, deadline / 4);
+    /// What is known of the pace: as measured while a queue stood; before the first, what so many
+    /// permits can do by Little's law with tasks as long as those that have ended. (Rather too
+    /// much, since tasks take longer under load; without it a first burst may wait for all places.)
+    static double pace_of(double measured, std::size_t limit, duration mean_service) noexcept {
+        if (measured > 0 || mean_service <= duration::zero())
+            return measured;
+        return static_cast<double>(limit) / std::chrono::duration<double>(mean_service).count();
+    }
+
+    duration longest_wait(duration deadline, duration standing = unbounded) const noexcept {
+        const duration bound = bound_of(standing);
+        return deadline == unbounded ? bound : std::min(bound, deadline / 4);
     }
 
     duration queue_time() const noexcept { return queue_time_; }
@@ -101,12 +112,23 @@ public:
         );
     }
 
+public:
+    inline static duration patience = std::chrono::milliseconds(500);
+    inline static int burst = 2;
+
 private:
+    duration bound_of(duration standing) const noexcept {
+        return standing < patience && queue_time_ < unbounded / burst ? burst * queue_time_
+                                                                      : queue_time_;
+    }
+
     /// Units beyond what is served within `queue_time`.
-    std::size_t excess_units(std::size_t waiting, std::size_t tasks, double pace) const noexcept {
-        if (queue_time_ == unbounded || pace <= 0)
+    std::size_t
+    excess_units(std::size_t waiting, std::size_t tasks, const view& pool) const noexcept {
+        if (queue_time_ == unbounded || pool.pace <= 0)
             return 0;
-        const double bound = pace * std::chrono::duration<double>(queue_time_).count();
+        const double bound =
+            pool.pace * std::chrono::duration<double>(bound_of(pool.standing)).count();
         const auto all = static_cast<double>(waiting + tasks);
         if (waiting == 0 || all <= bound)
             return 0;

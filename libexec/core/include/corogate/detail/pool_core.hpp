@@ -299,6 +299,8 @@ private:
     bool let_pass(errc why, std::size_t n) noexcept;
     task_node* next_in_time() noexcept;
     void watch_pace(clock::time_point time);
+    void publish_pace(double measured);
+    std::chrono::nanoseconds standing(clock::time_point time) const noexcept;
     void set_limit(std::size_t limit);
     void follow_limiter();
     void look_at_limit();
@@ -451,7 +453,9 @@ private:
     bool window_was_full_ = false;
     const admission admission_;
     drain_rate pace_;
-    clock::time_point standing_since_{}; // as long as work has waited without a pause
+    // As long as work has waited without a pause; written here, read at every door.
+    std::atomic<std::int64_t> standing_since_{0};
+    clock::time_point guessed_at_{};
     std::vector<std::unique_ptr<life_waiter>> draining_;
     std::vector<std::unique_ptr<life_waiter>> resizing_;
     std::size_t live_runners_ = 0;

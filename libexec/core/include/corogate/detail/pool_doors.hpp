@@ -59,6 +59,13 @@ inline admission::view pool_core::seen_from_door(priority_class c) const noexcep
     };
 }
 
+/// For how long work has waited without a pause.
+inline std::chrono::nanoseconds pool_core::standing(clock::time_point time) const noexcept {
+    const auto since = standing_since_.load(std::memory_order_relaxed);
+    return since == 0 ? std::chrono::nanoseconds(0)
+                      : time - clock::time_point(clock::duration(since));
+}
+
 /// Tasks that wait or will come, whosever they are.
 inline std::size_t pool_core::places_ahead() const noexcept {
     const std::size_t taken = gate_.taken();

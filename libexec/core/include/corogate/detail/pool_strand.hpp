@@ -454,14 +454,14 @@ inline void pool_core::serve(runner& r) {
 inline void pool_core::watch_pace(clock::time_point time) {
     if (!work_waits()) {
         pace_.pause();
-        standing_since_ = {};
+        standing_since_.store(0, std::memory_order_relaxed);
         queue_.newest_first(false);
         return;
     }
-    if (standing_since_ == clock::time_point{})
-        standing_since_ = time;
+    if (standing_since_.load(std::memory_order_relaxed) == 0)
+        standing_since_.store(time.time_since_epoch().count(), std::memory_order_relaxed);
     if (options_.newest_first() && !queue_.newest_first() &&
-        time - standing_since_ >= std::chrono::milliseconds(100)) {
+        standing(time) >= std::chrono::milliseconds(100)) {
         put_back_window();
         queue_.newest_first(true);
         refill();
@@ -473,12 +473,21 @@ inline void pool_core::watch_pace(clock::time_point time) {
     hint_seconds_.store(door_hint_.seconds(), std::memory_order_relaxed);
     const double before = pace_.per_second();
     pace_.observe(time, ended());
-    if (const double pace = pace_.per_second(); pace != before) {
-        tasks_per_second_.store(pace, std::memory_order_relaxed);
-        const auto service = timings_.service_time.snapshot();
-        typical_service_.store(service.quantile(0.5).count(), std::memory_order_relaxed);
-        mean_service_.store(service.mean().count(), std::memory_order_relaxed);
+    const double pace = pace_.per_second();
+    if (pace != before)
+        publish_pace(pace);
+    else if (pace == 0 && time - guessed_at_ >= drain_rate::window) {
+        guessed_at_ = time; // better than nothing for a first burst
+        publish_pace(0);
     }
+}
+
+inline void pool_core::publish_pace(double measured) {
+    const auto service = timings_.service_time.snapshot();
+    const auto mean = service.mean();
+    tasks_per_second_.store(admission::pace_of(measured, limit_, mean), std::memory_order_relaxed);
+    typical_service_.store(service.quantile(0.5).count(), std::memory_order_relaxed);
+    mean_service_.store(mean.count(), std::memory_order_relaxed);
 }
 
 // ---- the limit ----
@@ -492,6 +501,7 @@ inline void pool_core::follow_limiter() {
 
 inline void pool_core::look_at_limit() {
     const auto time = now();
+    control_limit_.in_use(permits_used_);
     const auto posted =
         clock::time_point(clock::duration(probe_posted_.load(std::memory_order_acquire)));
     bool moved = posted != clock::time_point{} && control_limit_.brake(time - posted, time);
