@@ -63,6 +63,35 @@ BOOST_AUTO_TEST_CASE(a_wait_is_bounded_by_queue_time_and_by_a_quarter_of_the_dea
     BOOST_TEST(policy.too_long(101, {.deadline = 10s}, pool) == errc::queue_full);
 }
 
+BOOST_AUTO_TEST_CASE(a_burst_may_wait_three_times_as_long_but_no_longer_than_the_deadline_allows) {
+    const admission policy(80ms);
+    const view burst{.pace = 1000, .standing = 999ms};
+    const view overload{.pace = 1000, .standing = 1s};
+    BOOST_TEST(policy.too_long(240, {}, burst) == errc{});
+    BOOST_TEST(policy.too_long(241, {}, burst) == errc::queue_full);
+    BOOST_TEST(policy.too_long(80, {}, overload) == errc{});
+    BOOST_TEST(policy.too_long(81, {}, overload) == errc::queue_full);
+    BOOST_TEST(policy.too_long(100, {.deadline = 400ms}, burst) == errc{});
+    BOOST_TEST(policy.too_long(101, {.deadline = 400ms}, burst) == errc::queue_full);
+    // Who does not say how long it has stood gets the short bound.
+    BOOST_TEST(policy.too_long(81, {}, view{.pace = 1000}) == errc::queue_full);
+    BOOST_TEST((admission().longest_wait(admission::unbounded, 0s) == admission::unbounded));
+
+    standing s;
+    s.add("a", 32);
+    s.add("b", 100);
+    const view with_room{.pace = 1000, .free = 1000, .standing = 0s};
+    BOOST_TEST(s.decide(policy, "c", {.tasks = 24}, with_room).displace == 0U);
+    const view still{.pace = 1000, .free = 1000, .standing = 2s};
+    BOOST_TEST(s.decide(policy, "c", {.tasks = 24}, still).displace == 132U + 24 - 80);
+}
+
+BOOST_AUTO_TEST_CASE(before_the_first_queue_the_pace_is_what_the_permits_can_do) {
+    BOOST_TEST(admission::pace_of(700, 40, 10ms) == 700);
+    BOOST_TEST(admission::pace_of(0, 40, 10ms) == 4000);
+    BOOST_TEST(admission::pace_of(0, 40, 0ms) == 0);
+}
+
 BOOST_AUTO_TEST_CASE(without_a_bound_and_without_a_deadline_nothing_is_too_long) {
     const admission policy;
     BOOST_TEST(policy.too_long(1'000'000'000, {}, view{.pace = 0.001}) == errc{});

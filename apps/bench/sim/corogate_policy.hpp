@@ -3,6 +3,7 @@
 #include "discipline.hpp"
 
 #include <algorithm>
+#include <boost/random/mersenne_twister.hpp>
 #include <chrono>
 #include <corogate/detail/admission.hpp>
 #include <corogate/detail/drain_rate.hpp>
@@ -17,10 +18,11 @@ namespace corogate::sim {
 /// Nothing here decides anything itself.
 class corogate_policy final : public discipline {
 public:
-    corogate_policy(host& up, const policy_settings& settings)
+    corogate_policy(host& up, const policy_settings& settings, std::uint64_t seed)
         : up_(up)
         , settings_(settings)
-        , admission_(settings.queue_time) {}
+        , admission_(settings.queue_time)
+        , random_(static_cast<std::uint32_t>(seed)) {}
 
     bool knows_deadlines() const noexcept override { return true; }
 
@@ -33,6 +35,7 @@ public:
             queue_.reweigh(whose, newcomer.weight);
         const errc no = admit(whose, newcomer, units, now);
         if (no != errc{}) {
+            hint(newcomer, whose, now);
             newcomer.whose = {};
             return no;
         }
@@ -52,6 +55,7 @@ public:
             if (whose.served == 0 &&
                 detail::admission::hopeless(whose.units(), whose.deadline - now, seen(now))) {
                 const auto units = withdraw(whose);
+                hint(whose, *whose.whose, now);
                 up_.dropped(whose, units, errc::expired);
                 continue;
             }
@@ -123,6 +127,7 @@ private:
         const auto dropped = [&](detail::queue_entry& entry) noexcept {
             auto& gone = static_cast<job&>(entry);
             taken_ -= gone.units();
+            hint(gone, *gone.whose, now);
             up_.dropped(gone, gone.units(), errc::displaced);
         };
         if (settings_.displaces &&
@@ -131,9 +136,17 @@ private:
         return verdict.otherwise;
     }
 
+    void hint(job& refused, detail::tenant& whose, instant now) noexcept {
+        refused.retry_after = whose.hint(refused.priority).refused(now, taken_, pace(), random_());
+    }
+
+    double pace() const noexcept {
+        return detail::admission::pace_of(pace_.per_second(), limit_, mean_service_);
+    }
+
     detail::admission::view seen(instant now) const noexcept {
         return {
-            detail::admission::pace_of(pace_.per_second(), limit_, mean_service_), typical_service_,
+            pace(), typical_service_,
             static_cast<std::int64_t>(settings_.queue_tasks + limit_) -
                 static_cast<std::int64_t>(taken_),
             standing_since_ == instant{} ? duration::zero() : now - standing_since_
@@ -151,7 +164,8 @@ private:
     duration typical_service_{};
     duration mean_service_{};
     std::size_t limit_ = 1;
-    std::size_t taken_ = 0; // places: waiting and running
+    boost::random::mt19937 random_; // jitter
+    std::size_t taken_ = 0;         // places: waiting and running
 };
 
 } // namespace corogate::sim

@@ -124,15 +124,16 @@ private:
 
 } // namespace
 
-std::unique_ptr<discipline>
-make_discipline(std::string_view name, discipline::host& host, const policy_settings& ours) {
+std::unique_ptr<discipline> make_discipline(
+    std::string_view name, discipline::host& host, const policy_settings& ours, std::uint64_t seed
+) {
     constexpr std::size_t bound = 400;
     if (name == "corogate")
-        return std::make_unique<corogate_policy>(host, ours);
+        return std::make_unique<corogate_policy>(host, ours, seed);
     if (name == "corogate-newest-first") {
         policy_settings newest = ours;
         newest.newest_first = true;
-        return std::make_unique<corogate_policy>(host, newest);
+        return std::make_unique<corogate_policy>(host, newest, seed);
     }
     if (name == "unbounded-fifo")
         return std::make_unique<fifo>(std::numeric_limits<std::size_t>::max());

@@ -43,6 +43,7 @@ struct job final : detail::queue_entry {
     bool spent_well = false; ///< complete in time
 
     // Kept by the discipline.
+    duration retry_after = std::chrono::seconds(1); ///< where it was refused or dropped
     detail::tenant_ref whose;
     std::uint32_t served = 0;
 };
@@ -50,7 +51,7 @@ struct job final : detail::queue_entry {
 /// What a discipline learns of the machine.
 struct view_of_machine {
     std::size_t limit = 0;
-    std::uint64_t ended = 0; ///< tasks, since ever
+    std::uint64_t ended = 0; ///< units that came from its queue, since ever
     const histogram* service_time = nullptr;
 };
 
@@ -86,14 +87,12 @@ public:
     /// After each event.
     virtual void look(instant, const view_of_machine&) {}
     virtual std::size_t waiting() const noexcept = 0;
-    /// When one who was refused should come again.
-    virtual duration retry_after(const job&, errc, instant) { return std::chrono::seconds(1); }
 };
 
 /// What can be set about ours.
 struct policy_settings {
     std::size_t queue_tasks = 4096;
-    duration queue_time = std::chrono::milliseconds(100);
+    duration queue_time = std::chrono::milliseconds(80);
     bool newest_first = false;
     bool displaces = true;
     bool corrects = true; ///< charges tenants what their tasks really cost
@@ -101,9 +100,10 @@ struct policy_settings {
 
 /// By name: `corogate`, `corogate-newest-first`, `unbounded-fifo`, `bounded-fifo` (400 tasks, whole
 /// jobs), `per-task` (400 tasks, each by itself), `lifo-codel` (adaptive LIFO and controlled delay,
-/// each task by itself). Null for any other name.
-std::unique_ptr<discipline>
-make_discipline(std::string_view name, discipline::host& host, const policy_settings& ours);
+/// each task by itself). Null for any other name. `seed`: for the jitter of hints.
+std::unique_ptr<discipline> make_discipline(
+    std::string_view name, discipline::host& host, const policy_settings& ours, std::uint64_t seed
+);
 
 const std::vector<std::string>& discipline_names();
 

@@ -149,27 +149,32 @@ measure after_load_step(duration at, double load) {
     };
 }
 
-/// After a pulse, over all seeds: the longest recovery, and how often there was none.
+/// After a pulse, over all seeds: the longest recovery, and how often there was none; of all
+/// attempts, and of what clients notice.
 measure after_pulse(duration end) {
     return [=](const trial& t, row& into) {
         const double mean_tasks = t.what.sources.front().tasks.front();
-        double longest = 0;
-        double sum = 0;
-        double never = 0;
-        std::vector<double> each;
-        for (const record& r : t.runs) {
-            const auto after = recovery(r, beginning + end, 0.95, t.can.sustained / mean_tasks);
-            if (!after) {
-                ++never;
-                continue;
+        const auto over_all = [&](const std::string& name, auto recovers) {
+            double longest = 0;
+            double sum = 0;
+            double never = 0;
+            for (const record& r : t.runs) {
+                const std::optional<duration> after =
+                    recovers(r, beginning + end, 0.95, t.can.sustained / mean_tasks);
+                if (!after) {
+                    ++never;
+                    continue;
+                }
+                longest = std::max(longest, ms(*after));
+                sum += ms(*after);
             }
-            longest = std::max(longest, ms(*after));
-            sum += ms(*after);
-        }
-        const double recovered = static_cast<double>(t.runs.size()) - never;
-        into.metrics.push_back({"recovery mean ms", recovered > 0 ? sum / recovered : -1});
-        into.metrics.push_back({"recovery longest ms", recovered > 0 ? longest : -1});
-        into.metrics.push_back({"never recovered", never / static_cast<double>(t.runs.size())});
+            const double recovered = static_cast<double>(t.runs.size()) - never;
+            into.metrics.push_back({name + " mean ms", recovered > 0 ? sum / recovered : -1});
+            into.metrics.push_back({name + " longest ms", recovered > 0 ? longest : -1});
+            into.metrics.push_back({name + " never", never / static_cast<double>(t.runs.size())});
+        };
+        over_all("recovery", recovery);
+        over_all("requests", recovery_of_requests);
     };
 }
 
@@ -417,6 +422,7 @@ experiment nested() {
     for (const double load : {0.8, 2.0, 10.0}) {
         profile p = base("nested", load);
         p.nested = {2, 2};
+        p.sources.front().tasks = {4};
         x.variants.push_back({times(load), p, {}});
     }
     return x;

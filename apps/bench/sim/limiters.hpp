@@ -8,7 +8,8 @@
 
 namespace corogate::sim {
 
-/// The library's limiters, by name; `fixed` among them.
+/// The library's limiters, by name; `fixed` among them, and `adaptive-1ms`: half the scheduling
+/// delay that it accepts by default.
 const std::vector<std::string>& limiter_names();
 
 /// As it comes, for that many workers. Empty for `fixed`: the limit stays as it is. Throws

@@ -95,7 +95,14 @@ useful_rates(const record& r, instant from, instant until, duration window, dura
     return rates;
 }
 
-std::optional<duration> recovery(const record& r, instant since, double mark, double most) {
+namespace {
+
+/// `sent_at(x)` and `in_time(x)` of each.
+template <typename All, typename SentAt, typename InTime>
+std::optional<duration> recovers(
+    const All& all, instant since, instant until, double mark, double most, SentAt sent_at,
+    InTime in_time
+) {
     constexpr duration step = std::chrono::milliseconds(50);
     constexpr duration window = std::chrono::seconds(1);
     const auto steps = static_cast<std::size_t>(window / step);
@@ -103,26 +110,43 @@ std::optional<duration> recovery(const record& r, instant since, double mark, do
         double sent = 0;
         double in_time = 0;
     };
-    std::vector<bin> bins(static_cast<std::size_t>((r.until - since) / step));
-    for (const request_end& q : r.requests) {
-        if (q.first_sent < since)
+    std::vector<bin> bins(static_cast<std::size_t>((until - since) / step));
+    for (const auto& x : all) {
+        if (sent_at(x) < since)
             continue;
-        const auto i = static_cast<std::size_t>((q.first_sent - since) / step);
+        const auto i = static_cast<std::size_t>((sent_at(x) - since) / step);
         if (i >= bins.size())
             continue;
         ++bins[i].sent;
-        bins[i].in_time += q.in_time ? 1 : 0;
+        bins[i].in_time += in_time(x) ? 1 : 0;
     }
     for (std::size_t i = 0; i + steps <= bins.size(); ++i) {
-        bin all;
+        bin sum;
         for (std::size_t k = i; k < i + steps; ++k) {
-            all.sent += bins[k].sent;
-            all.in_time += bins[k].in_time;
+            sum.sent += bins[k].sent;
+            sum.in_time += bins[k].in_time;
         }
-        if (all.in_time >= mark * std::min(all.sent, most))
+        if (sum.in_time >= mark * std::min(sum.sent, most))
             return step * static_cast<std::int64_t>(i);
     }
     return std::nullopt;
+}
+
+} // namespace
+
+std::optional<duration> recovery(const record& r, instant since, double mark, double most) {
+    return recovers(
+        r.answers, since, r.until, mark, most, [](const answer& a) { return a.sent; },
+        [](const answer& a) { return a.how == errc{}; }
+    );
+}
+
+std::optional<duration>
+recovery_of_requests(const record& r, instant since, double mark, double most) {
+    return recovers(
+        r.requests, since, r.until, mark, most, [](const request_end& q) { return q.first_sent; },
+        [](const request_end& q) { return q.in_time; }
+    );
 }
 
 std::size_t starved(const record& r, std::size_t least) {

