@@ -33,7 +33,8 @@ class Noise:
 
 
 class Window:
-    def __init__(self, length, completed, timed_out, peak, mean_in_flight, delay, median, mean, least):
+    def __init__(self, length, completed, timed_out, peak, mean_in_flight, delay, median, mean,
+                 least):
         self.length = length
         self.completed = completed
         self.timed_out = timed_out
@@ -193,9 +194,10 @@ class Adaptive:
             self.free = 0.0
             self.newest = (self.newest + 1) % 6
             self.buckets[self.newest] = 0.0
-        if service > 0:
+        net = service - w.delay / 1e9
+        if net > 0:
             part = min(1.0, w.completed / 512) if self.smooth > 0 else 1
-            self.smooth += part * (service - self.smooth)
+            self.smooth += part * (net - self.smooth)
             if self.buckets[self.newest] == 0 or self.smooth < self.buckets[self.newest]:
                 self.buckets[self.newest] = self.smooth
         best = self.best()
@@ -377,7 +379,7 @@ class Adaptive:
 
 
 class Pool:
-    """Tasks of `service` ns, of which `cpu` ns on one of `workers` threads; `places` behind them."""
+    """Tasks of `service` ns, `cpu` of them on one of `workers` threads; `places` behind them."""
 
     def __init__(self, seed, workers=8, service=8 * MS, cpu=2 * MS, places=10**6):
         self.noise = Noise(seed)
@@ -456,11 +458,12 @@ def vectors():
         0: setting(places=60, spread=0.02), 80: setting(places=12), 140: setting(places=60),
         200: setting(timeouts=2), 215: setting(timeouts=0), 230: setting(demand=300.0),
         240: setting(demand=None, spread=0.2), 500: END})
-    # Cold start, threads short; behind short; very short (floor), but for a moment; a slower service;
-    # back; a slower service, which is no queue; back with free permits; bursts; very short; timeouts;
-    # slower threads; very slow service, with tasks that go on after a cut; fast again.
+    # Cold start, threads short; behind short; very short (floor), but for a moment; a slower
+    # service; back; a slower service, which is no queue; back with free permits; bursts; very
+    # short; timeouts; slower threads; very slow service, with tasks that go on after a cut; fast.
     yield "adaptive", run(Adaptive(8), Pool(4), 100 * MS, {
-        0: setting(spread=0.03), 60: setting(places=12), 180: setting(places=3), 216: setting(places=30), 228: setting(places=3),
+        0: setting(spread=0.03), 60: setting(places=12), 180: setting(places=3),
+        216: setting(places=30), 228: setting(places=3),
         235: setting(places=8, service=24 * MS), 290: setting(places=4, service=8 * MS),
         310: setting(places=10**6, service=60 * MS), 340: setting(service=8 * MS),
         360: setting(service=32 * MS), 400: setting(service=8 * MS, demand=1500.0),

@@ -104,6 +104,7 @@ private:
         double pace;
         double tasks;
         double service;
+        double delay;
     };
     /// What was seen at one limit, over all windows.
     struct sight {
@@ -174,7 +175,8 @@ private:
     double tolerance_ = 2;
     time_point moved_{};
 
-    // The best service time: of the smoothed median the least in each of six times 5 s.
+    // The best service time, without the delay: of the smoothed median the least in each of six
+    // times 5 s.
     std::array<double, 6> best_{};
     std::size_t newest_ = 0;
     double free_for_ = 0; // s, since the newest began
@@ -207,13 +209,20 @@ inline void adaptive::update(const limiter_window& seen, time_point now) noexcep
     if (!(length > 0))
         return;
     const auto tasks = static_cast<double>(seen.completed);
-    const reading r{now - seen.length, now, tasks / length, tasks, seconds(seen.service_time)};
+    const reading r{
+        now - seen.length,
+        now,
+        tasks / length,
+        tasks,
+        seconds(seen.service_time),
+        seconds(seen.scheduling_delay)
+    };
     const bool in_use = static_cast<double>(seen.max_in_flight) >= 0.9 * std::floor(limit_);
     const bool saturated = seen.mean_in_flight >= 0.9 * limit_;
     const double best = learn(r, saturated);
     if (seen.mean_in_flight > 1.1 * limit_ + 1) // the last cut, or another limit, is in force
         return;
-    const double late = seconds(seen.scheduling_delay) / std::max(delay_, best / 4) - 1;
+    const double late = r.delay / std::max(delay_, best / 4) - 1;
     const bool slow =
         late <= -0.5 && best > 0 && r.service > tolerance_ * best && r.service > best + 2 * delay_;
     if (late > 0) {
@@ -251,9 +260,10 @@ inline double adaptive::learn(const reading& r, bool saturated) noexcept {
         best_[newest_] = 0;
     }
     // The least of many medians of few tasks each would be their luck: about 500 tasks speak.
-    if (r.service > 0) {
+    // What was waited for a thread, at least once, is no service.
+    if (const double net = r.service - r.delay; net > 0) {
         const double part = smoothed_ > 0 ? std::min(1.0, r.tasks / 512) : 1;
-        smoothed_ += part * (r.service - smoothed_);
+        smoothed_ += part * (net - smoothed_);
         if (best_[newest_] == 0 || smoothed_ < best_[newest_])
             best_[newest_] = smoothed_;
     }
