@@ -203,8 +203,8 @@ class Adaptive:
         if w.mean_in_flight > 1.1 * self.value + 1:
             return
         settled = self.moved is None or (now - self.moved) / 1e9 - length / 2 >= service
-        excess = (w.delay / 1e9) / max(0.002, best / 4) - 1
-        slow = excess <= -0.5 and best > 0 and service > 2 * best and service > best + 0.004
+        excess = (w.delay / 1e9) / max(0.0015, best / 4) - 1
+        slow = excess <= -0.5 and best > 0 and service > 2 * best and service > best + 0.003
         seen = (now, w.completed, length, service, best)
         if excess > 0:
             self.mode = "open"
@@ -456,11 +456,11 @@ def vectors():
         0: setting(places=60, spread=0.02), 80: setting(places=12), 140: setting(places=60),
         200: setting(timeouts=2), 215: setting(timeouts=0), 230: setting(demand=300.0),
         240: setting(demand=None, spread=0.2), 500: END})
-    # Cold start, threads short; behind short; behind very short (floor); there, a slower service;
+    # Cold start, threads short; behind short; very short (floor), but for a moment; a slower service;
     # back; a slower service, which is no queue; back with free permits; bursts; very short; timeouts;
     # slower threads; very slow service, with tasks that go on after a cut; fast again.
     yield "adaptive", run(Adaptive(8), Pool(4), 100 * MS, {
-        0: setting(spread=0.03), 60: setting(places=12), 180: setting(places=3),
+        0: setting(spread=0.03), 60: setting(places=12), 180: setting(places=3), 216: setting(places=30), 228: setting(places=3),
         235: setting(places=8, service=24 * MS), 290: setting(places=4, service=8 * MS),
         310: setting(places=10**6, service=60 * MS), 340: setting(service=8 * MS),
         360: setting(service=32 * MS), 400: setting(service=8 * MS, demand=1500.0),

@@ -15,7 +15,7 @@ namespace corogate::limiters {
 /// Finds the limit by two signals and a check, for tasks that compute, wait, or both.
 ///
 /// 1. **Scheduling delay** says that threads are short: what is ready to run waits for one. Above
-///    `delay` (2 ms, or a quarter of the best service time if that is more) the limit falls by a
+///    `delay` (1.5 ms, or a quarter of the best service time if that is more) the limit falls by a
 ///    tenth of the excess, at most by three tenths a window.
 /// 2. **Service time**, where threads are not short, says that something behind the tasks is (a
 ///    database with a queue of its own). Above `tolerance` (twice) the best of the last half minute
@@ -76,7 +76,7 @@ public:
         set(static_cast<double>(limit));
         return *this;
     }
-    /// How long something ready to run may wait for a thread, in the median. Default: 2 ms.
+    /// How long something ready to run may wait for a thread, in the median. Default: 1.5 ms.
     adaptive& delay(duration most) {
         if (most <= duration::zero())
             throw std::invalid_argument("a delay is more than nothing");
@@ -170,7 +170,7 @@ private:
     std::size_t least_;
     std::size_t most_ = 4096;
     double limit_;
-    double delay_ = 0.002;
+    double delay_ = 0.0015;
     double tolerance_ = 2;
     time_point moved_{};
 
