@@ -1,4 +1,5 @@
-// A queue bounded in time: what a pool lets in once it knows its pace.
+// A queue bounded in time: what a pool lets in once it knows its pace. In the first second in which
+// work waits that is three times queue_time: here 99 ms.
 #include <corogate/task_pool.hpp>
 
 #include "completions.hpp"
@@ -71,7 +72,7 @@ BOOST_AUTO_TEST_CASE(until_the_pace_is_known_places_are_the_only_bound) {
 
 BOOST_AUTO_TEST_CASE(a_pool_that_was_only_lightly_loaded_knows_no_pace) {
     environment env;
-    task_pool pool{env, thousand_a_second().queue_time(100ms)};
+    task_pool pool{env, thousand_a_second().queue_time(33ms)};
     for (int i = 0; i < 100; ++i) { // one task at a time
         BOOST_REQUIRE(pool.try_submit(nap(env)));
         env.advance(20ms);
@@ -81,7 +82,7 @@ BOOST_AUTO_TEST_CASE(a_pool_that_was_only_lightly_loaded_knows_no_pace) {
 
 BOOST_AUTO_TEST_CASE(what_would_wait_longer_than_queue_time_is_refused_with_a_hint) {
     environment env;
-    task_pool pool{env, thousand_a_second().queue_time(100ms)};
+    task_pool pool{env, thousand_a_second().queue_time(33ms)};
     learn_pace(env, pool);
     int in = 0;
     while (pool.try_submit(nap(env)))
@@ -97,6 +98,26 @@ BOOST_AUTO_TEST_CASE(what_would_wait_longer_than_queue_time_is_refused_with_a_hi
     BOOST_TEST(pool.try_submit(nap(env)).has_value()); // the bound is of the queue as it is
     env.advance(1s);
     check_books(settle(env, pool));
+}
+
+BOOST_AUTO_TEST_CASE(the_bound_is_queue_time_itself_once_a_queue_has_stood_for_a_second) {
+    environment env;
+    task_pool pool{env, thousand_a_second().queue_time(100ms)};
+    learn_pace(env, pool);
+    std::size_t most_late = 0;
+    for (int i = 0; i < 300; ++i) {
+        while (pool.try_submit(nap(env))) {
+        }
+        if (i > 150)
+            most_late = std::max(most_late, pool.stats().waiting);
+        else if (i < 50)
+            BOOST_REQUIRE_LE(pool.stats().waiting, 320u);
+        env.advance(10ms);
+    }
+    BOOST_TEST(most_late <= 120u);
+    BOOST_TEST(most_late >= 80u);
+    env.advance(1s);
+    settle(env, pool);
 }
 
 BOOST_AUTO_TEST_CASE(a_deadline_bounds_the_wait_to_a_quarter_of_it) {
@@ -121,7 +142,7 @@ BOOST_AUTO_TEST_CASE(a_deadline_bounds_the_wait_to_a_quarter_of_it) {
 BOOST_AUTO_TEST_CASE(who_floods_waits_behind_himself_others_get_in) {
     for (const auto policy : {overflow_policy::reject, overflow_policy::displace})
         for_each_seed(20, [&](environment& env) {
-            task_pool pool{env, thousand_a_second().queue_time(100ms).overflow(policy)};
+            task_pool pool{env, thousand_a_second().queue_time(33ms).overflow(policy)};
             learn_pace(env, pool);
             std::list<completion_of> flood;
             for (int i = 0; i < 300; ++i)
@@ -185,7 +206,7 @@ BOOST_AUTO_TEST_CASE(places_of_a_job_given_up_go_to_who_waits_for_them) {
     auto job = pool.try_admit(600, job_options().deadline(700ms));
     BOOST_REQUIRE(job.has_value());
     completion_of end;
-    std::vector tasks(500, nap(env));
+    std::vector tasks(600, nap(env));
     job->async_run(tasks, end.note());
     admission_of waits;
     pool.async_admit(300, waits.note());
@@ -227,7 +248,7 @@ BOOST_AUTO_TEST_CASE(background_work_leaves_half_of_the_queue_to_others) {
 
 BOOST_AUTO_TEST_CASE(a_dry_run_counts_and_lets_in) {
     environment env;
-    task_pool pool{env, thousand_a_second().queue_time(100ms).dry_run(true)};
+    task_pool pool{env, thousand_a_second().queue_time(33ms).dry_run(true)};
     learn_pace(env, pool);
     const auto before = pool.stats().would_refuse;
     for (int i = 0; i < 1000; ++i)
@@ -241,7 +262,7 @@ BOOST_AUTO_TEST_CASE(a_dry_run_counts_and_lets_in) {
 
 BOOST_AUTO_TEST_CASE(who_waits_at_the_door_waits_for_the_queue_to_be_short_enough) {
     environment env;
-    task_pool pool{env, thousand_a_second().queue_time(100ms).overflow(overflow_policy::wait)};
+    task_pool pool{env, thousand_a_second().queue_time(33ms).overflow(overflow_policy::wait)};
     learn_pace(env, pool);
     std::list<completion_of> ends;
     for (int i = 0; i < 500; ++i)

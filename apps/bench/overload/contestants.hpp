@@ -56,7 +56,7 @@ inline corogate::pool_options ours() {
         const corogate::limiters::adaptive model(cores());
         to.limit(model.limit()).limiter(model);
     }
-    return to.queue_tasks(4096).queue_time(250ms).overflow(corogate::overflow_policy::displace);
+    return to.queue_tasks(4096).queue_time(80ms).overflow(corogate::overflow_policy::displace);
 }
 
 /// The same pool as most would set it up: places in a queue, no tenants, no deadlines.

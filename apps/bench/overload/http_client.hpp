@@ -93,17 +93,14 @@ public:
         most_busy_ = std::max(most_busy_, all_.size() - idle_.size());
         on->request = std::move(request);
         on->to = std::move(to);
-        asio::async_write(
-            on->socket, asio::buffer(on->request),
-            [this, on](boost::system::error_code ec, std::size_t) {
-                ec ? broke(*on) : read_head(*on);
-            }
-        );
+        on->again = true;
+        write(*on);
     }
 
     const std::string& host() const noexcept { return host_; }
     std::size_t opened() const noexcept { return opened_; }
     std::size_t most_busy() const noexcept { return most_busy_; }
+    std::size_t sent_again() const noexcept { return sent_again_; }
 
 private:
     struct connection {
@@ -113,6 +110,7 @@ private:
         std::string request;
         std::string input;
         heard to;
+        bool again = false; // where the server has closed it meanwhile
     };
 
     connection& make() {
@@ -128,6 +126,12 @@ private:
         c.input.clear();
     }
 
+    void write(connection& c) {
+        asio::async_write(
+            c.socket, asio::buffer(c.request),
+            [this, &c](boost::system::error_code ec, std::size_t) { ec ? broke(c) : read_head(c); }
+        );
+    }
     void read_head(connection& c) {
         asio::async_read_until(
             c.socket, asio::dynamic_buffer(c.input), "\r\n\r\n",
@@ -168,9 +172,17 @@ private:
         idle_.push_back(&c);
         to(got);
     }
+    /// A server may close a connection between two requests: once, on a new one, the request is
+    /// sent again, unless something of an answer was there.
     void broke(connection& c) {
-        const heard to = std::move(c.to);
+        const bool answer_began = !c.input.empty();
         connect(c);
+        if (std::exchange(c.again, false) && !answer_began) {
+            ++sent_again_;
+            write(c);
+            return;
+        }
+        const heard to = std::move(c.to);
         idle_.push_back(&c);
         to(reply());
     }
@@ -181,6 +193,7 @@ private:
     std::size_t most_;
     std::size_t opened_ = 0;
     std::size_t most_busy_ = 0;
+    std::size_t sent_again_ = 0;
     std::vector<std::unique_ptr<connection>> all_;
     std::deque<connection*> idle_;
 };

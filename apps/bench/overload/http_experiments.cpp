@@ -116,6 +116,7 @@ public:
         return {
             {"connections", through_.opened()},
             {"connections_busy_at_most", through_.most_busy()},
+            {"sent_again_on_a_new_connection", through_.sent_again()},
             {"refusals_without_retry_after", who_.without_hint()},
         };
     }

@@ -109,13 +109,14 @@ private:
         default:
             got = one.post(save_vs + std::to_string(which), body_);
         }
-        if (got.status == 503) {
+        if (got.status == 503 || got.status == 429) {
             const auto reason = app::text_of(app::object_of(got), "reason");
+            const bool later = reason == "queue-full" || reason == "fair-share-exceeded";
             to.told_draining = reason == "draining";
-            to.refused += reason == "queue-full";
-            if (reason != "draining" && reason != "queue-full")
+            to.refused += later;
+            if (reason != "draining" && !later)
                 to.wrong.push_back(got.body);
-            return reason == "queue-full";
+            return later;
         }
         if (got.status == 202) {
             to.jobs.push_back(got.header("Location"));

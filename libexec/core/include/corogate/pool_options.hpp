@@ -89,7 +89,9 @@ public:
         return *this;
     }
     /// The longest that work should wait in the queue: what would wait longer behind what is there
-    /// counts as "full". Jobs with a deadline never wait for more than a quarter of it. Estimated
+    /// counts as "full". For a burst, the first second in which work waits, it is three times as
+    /// long: natural bursts are not overload. Jobs with a deadline never wait for more than a
+    /// quarter of it. Estimated
     /// from the pace at which tasks have ended while others waited; the queue is bounded in places
     /// only until that is known. Default: no bound but that of the jobs' deadlines.
     ///

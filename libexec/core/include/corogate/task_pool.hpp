@@ -139,7 +139,8 @@ public:
     auto async_admit(std::size_t n, const job_options& who, Token&& token);
 
     /// A batch: submits every task of a range, detached, as one job, or none and says why. The
-    /// tasks are moved from only on acceptance.
+    /// tasks are moved from only on acceptance. Should the deadline pass, or the pool stop, while
+    /// they are handed over, the rest stays where it is; the error handler hears of those given.
     template <std::ranges::sized_range Tasks>
     boost::system::result<void, refusal>
     try_submit_all(Tasks& tasks, const job_options& who = job_options());
@@ -386,8 +387,13 @@ task_pool::try_submit_all(Tasks& tasks, const job_options& who) {
     auto admitted = try_admit(std::ranges::size(tasks), who);
     if (!admitted)
         return admitted.error();
-    for (auto& task : tasks)
-        admitted->submit(std::move(task));
+    try {
+        for (auto& task : tasks)
+            admitted->submit(std::move(task));
+    } catch (const boost::system::system_error& e) {
+        if (e.code() != errc::expired && e.code() != errc::stopped)
+            throw; // a task that cannot be moved
+    }
     return {};
 }
 

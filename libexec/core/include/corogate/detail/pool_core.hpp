@@ -488,6 +488,7 @@ private:
     std::atomic<std::uint64_t> cancelled_at_start_{0};
     std::atomic<std::uint64_t> expired_at_start_{0};
     std::atomic<std::uint64_t> stopped_at_start_{0};
+    std::atomic<std::uint64_t> nested_ended_{0};
     std::atomic<std::uint64_t> timed_out_{0};   // cancelled for their deadline while they ran
     std::atomic<std::int64_t> probe_posted_{0}; // when, as a count of the clock; 0: none is out
     std::atomic<std::uint64_t> caller_ran_{0};

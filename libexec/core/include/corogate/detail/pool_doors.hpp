@@ -55,7 +55,7 @@ inline admission::view pool_core::seen_from_door(priority_class c) const noexcep
     return {
         tasks_per_second_.load(std::memory_order_relaxed),
         std::chrono::nanoseconds(typical_service_.load(std::memory_order_relaxed)),
-        gate_.free() - static_cast<std::int64_t>(left_to_others(c))
+        gate_.free() - static_cast<std::int64_t>(left_to_others(c)), standing(now())
     };
 }
 

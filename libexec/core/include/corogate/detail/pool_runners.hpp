@@ -266,6 +266,8 @@ inline void pool_core::finish(runner& r, task_node* node) noexcept {
     if (node->failed() && node->job &&
         node->job->over.load(std::memory_order_relaxed) == static_cast<int>(errc::expired))
         timed_out_.fetch_add(1, std::memory_order_relaxed);
+    if (node->nested)
+        nested_ended_.fetch_add(1, std::memory_order_relaxed);
     const auto flags = give_place_back(*node);
     // Somebody waits for the place, for the permit, or for the lane's.
     if ((flags & gate::waiters) || node->nested || (node->job && node->job->lane))

@@ -289,7 +289,8 @@ inline task_node* pool_core::next_in_time() noexcept {
         if (!node)
             return nullptr;
         job_record* const job = node->job.get();
-        if (!job || job->served != 1 || job->deadline == job_record::never)
+        if (!job || job->served != 1 || job->deadline == job_record::never ||
+            job->places.load(std::memory_order_relaxed) != 0) // not all of it has come
             return node;
         const std::size_t tasks = job->waiting.size() + 1;
         if (!admission::hopeless(tasks, job->deadline - now(), seen_from_door(job->priority)))
@@ -472,7 +473,8 @@ inline void pool_core::watch_pace(clock::time_point time) {
     door_hint_.count(time, refused - std::exchange(refused_then_, refused));
     hint_seconds_.store(door_hint_.seconds(), std::memory_order_relaxed);
     const double before = pace_.per_second();
-    pace_.observe(time, ended());
+    // What the queue gave: children come beside it.
+    pace_.observe(time, ended() - nested_ended_.load(std::memory_order_relaxed));
     const double pace = pace_.per_second();
     if (pace != before)
         publish_pace(pace);
