@@ -21,8 +21,8 @@ asio::awaitable<void> check() {
 int main() {
     // [limiter]
     corogate::pool_options options;
-    options.limiter(corogate::limiters::adaptive(options.threads()));
-    corogate::task_pool pool{options.limit(8)}; // where it starts
+    options.limiter(corogate::limiters::adaptive(options.threads()).initial(8));
+    corogate::task_pool pool{options.limit(8)};
     // [limiter]
     std::vector<std::future<void>> all;
     for (int i = 0; i < 4000; ++i)
