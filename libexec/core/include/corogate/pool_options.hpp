@@ -74,10 +74,9 @@ public:
         limit_ = n;
         return *this;
     }
-    /// Moves the limit while the pool works, from its own start on; `limit` holds until it is
-    /// first looked at. Default: none, the limit
-    /// is fixed. `task_pool::resize` takes the limit out of its hands, `task_pool::adapt` gives it
-    /// back. Needs `timings`.
+    /// Moves the limit while the pool works, from its own start on; `limit` holds until it is first
+    /// looked at. Default: none, the limit is fixed. `task_pool::resize` takes the limit out of its
+    /// hands, `task_pool::adapt` gives it back. Needs `timings`.
     pool_options& limiter(any_limiter model) {
         limiter_ = std::move(model);
         return *this;
