@@ -9,6 +9,7 @@
 #include <boost/random/mersenne_twister.hpp>
 #include <boost/random/uniform_int_distribution.hpp>
 #include <cstdint>
+#include <tuple>
 #include <vector>
 
 namespace overload {
@@ -50,8 +51,8 @@ inline std::vector<arrival> schedule(const std::vector<stream>& streams, std::ui
                  s.tasks[size(engine)], engine()}
             );
     }
-    std::stable_sort(all.begin(), all.end(), [](const arrival& a, const arrival& b) {
-        return a.at < b.at;
+    std::sort(all.begin(), all.end(), [](const arrival& a, const arrival& b) {
+        return std::tie(a.at, a.tenant, a.draw) < std::tie(b.at, b.tenant, b.draw);
     });
     return all;
 }

@@ -65,8 +65,7 @@ struct probe {
 class http_run {
 public:
     http_run(const servers& at, const shape& of, clients policy, std::uint64_t seed)
-        : at_(at)
-        , through_(loop_, at.target, most_connections)
+        : through_(loop_, at.target, most_connections)
         , who_(through_)
         , sender_(loop_, who_, of, policy, seed)
         , books_({}, at.process.empty() ? "0" : at.process) {
@@ -132,7 +131,6 @@ public:
     }
 
 private:
-    const servers& at_;
     asio::io_context loop_{1};
     http_connections through_;
     std::deque<http_connections> probes_;

@@ -5,6 +5,7 @@
 #include "arrivals.hpp"
 #include "contestants.hpp"
 
+#include <algorithm>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/random/uniform_real_distribution.hpp>
 #include <deque>
@@ -77,7 +78,7 @@ public:
                 names_.push_back("site-" + std::to_string(names_.size()));
         }
         happenings_ = std::move(happenings);
-        std::stable_sort(
+        std::sort(
             happenings_.begin(), happenings_.end(),
             [](const happening& a, const happening& b) { return a.at < b.at; }
         );
