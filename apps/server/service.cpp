@@ -204,10 +204,32 @@ bool service_ends(const boost::system::error_code& code) {
 
 } // namespace
 
+/// The store's thread posts to the pool's: it must have nothing more to say when that goes.
+service::~service() {
+    pool_.async_stop(asio::use_future).get();
+    for (int n = background_.load(); n != 0; n = background_.load())
+        background_.wait(n);
+    try {
+        store_.async_find_job({}, asio::use_future).get();
+    } catch (const std::exception&) { // a store that has failed has answered everybody
+    }
+}
+
+void service::in_background(asio::awaitable<void> work, std::string complaint) {
+    background_.fetch_add(1);
+    asio::co_spawn(
+        pool_.get_executor(), std::move(work),
+        [this, tell = complain(std::move(complaint))](std::exception_ptr error) {
+            tell(error);
+            background_.fetch_sub(1);
+            background_.notify_all();
+        }
+    );
+}
+
 void service::recover() {
-    const auto on = pool_.get_executor();
-    asio::co_spawn(on, take_up_forms(), complain("cannot take up earlier work"));
-    asio::co_spawn(on, take_up_jobs(), complain("cannot take up earlier work"));
+    in_background(take_up_forms(), "cannot take up earlier work");
+    in_background(take_up_jobs(), "cannot take up earlier work");
 }
 
 /// For work that must be done some time: asks until there is room. Throws a refusal that is for
@@ -272,10 +294,7 @@ void service::check_later(std::string form_id) {
     const std::lock_guard lock(late_mutex_);
     late_forms_.push_back(std::move(form_id));
     if (late_forms_.size() == 1)
-        asio::co_spawn(
-            pool_.get_executor(), check_late_ones(),
-            complain("the checks of some forms are left to the next start")
-        );
+        in_background(check_late_ones(), "the checks of some forms are left to the next start");
 }
 
 asio::awaitable<void> service::check_late_ones() {

@@ -33,6 +33,9 @@ class service {
 public:
     /// Throws `corogate::durable::store_error` where the data file cannot be used.
     service(const options& from, edc::catalogue studies, const std::filesystem::path& data);
+    ~service();
+    service(const service&) = delete;
+    service& operator=(const service&) = delete;
 
     using admission = boost::system::result<corogate::job, corogate::http::response>;
 
@@ -87,6 +90,10 @@ private:
     id_generator ids_;
     std::atomic<bool> draining_{false};
     std::array<job_counts, 3> counts_{};
+    /// Runs beside the tasks; the service does not end before it.
+    void in_background(boost::asio::awaitable<void> work, std::string complaint);
+
+    std::atomic<int> background_{0};
     std::mutex late_mutex_;
     std::deque<std::string> late_forms_; // the first one is being checked
     server::store store_;
