@@ -27,8 +27,8 @@ public:
         hard_ = hard;
         return *this;
     }
-    /// Another source of pressure, called on the pool's control thread: it does not block and does
-    /// not throw.
+    /// Another source of pressure, called on the pool's control thread: it does not block. What it
+    /// throws, and NaN, count as no pressure.
     memory_guard& source(std::function<double()> pressure) {
         source_ = std::move(pressure);
         return *this;

@@ -23,7 +23,8 @@ inline void pool_core::refuse(const job_options& who, std::size_t n, errc why) n
 
 /// Marsaglia's xorshift, one for each thread: jitter need not be good, but must cost nothing.
 inline std::uint32_t cheap_random() noexcept {
-    static thread_local std::uint32_t state = 2463534242;
+    static thread_local std::uint32_t state =
+        static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(&state) >> 4) | 1;
     state ^= state << 13;
     state ^= state >> 17;
     state ^= state << 5;

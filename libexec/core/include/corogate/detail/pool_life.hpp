@@ -41,8 +41,7 @@ inline pool_core::pool_core(const pool_options& options, borrowed on)
     memory_look_.core = this;
     if (const auto& guard = options.memory()) {
         shedding_.emplace(*guard);
-        if (!guard->source())
-            gauge_.emplace();
+        gauge_.emplace(*guard);
         on_strand([this] {
             look_at_memory();
             set_alarm();

@@ -529,8 +529,7 @@ inline void pool_core::look_at_limit() {
 
 /// At the start, then every 250 ms for as long as the pool lives.
 inline void pool_core::look_at_memory() {
-    const auto& own = options_.memory()->source();
-    shedding_->pressure(own ? own() : gauge_->read());
+    shedding_->pressure(gauge_->read());
     sheds_background_.store(
         shedding_->everything() ? 2.0 : shedding_->background(), std::memory_order_relaxed
     );
