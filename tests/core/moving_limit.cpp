@@ -145,17 +145,22 @@ BOOST_AUTO_TEST_CASE(adaptive_finds_what_the_downstream_can_do_and_follows_it) {
         return static_cast<double>(pool.stats().completed - before) /
                std::chrono::duration<double>(time).count();
     };
-    pace(3s);
-    BOOST_TEST(pace(1s) >= 0.95 * 6400);
+    // Which tasks are timed is random, and so is how soon it is where it should be: within seconds.
+    const auto reaches = [&](double wanted) {
+        for (int i = 0; i < 15; ++i)
+            if (pace(1s) >= wanted)
+                return true;
+        return false;
+    };
+    BOOST_TEST(reaches(0.95 * 6400));
     BOOST_TEST(pool.stats().limit <= 160u);
     db.places(12);
-    pace(1s);
-    BOOST_TEST(pace(1s) >= 0.95 * 1200);
-    pace(3s);
+    BOOST_TEST(reaches(0.95 * 1200));
+    for (int i = 0; i < 60 && pool.stats().limit > 40; ++i)
+        BOOST_REQUIRE_GE(pace(1s), 0.9 * 1200);
     BOOST_TEST(pool.stats().limit <= 40u);
     db.places(64);
-    pace(2s);
-    BOOST_TEST(pace(1s) >= 0.95 * 6400);
+    BOOST_TEST(reaches(0.95 * 6400));
     env.advance(5s);
     BOOST_TEST(pool.stats().running == 0u); // at most as many ran as the limit was once
 }
