@@ -237,7 +237,7 @@ void service::recover() {
 asio::awaitable<corogate::job> service::async_admit_patiently(std::size_t n, std::string whose) {
     using corogate::errc;
     corogate::job_options who;
-    who.tenant(std::move(whose)).priority(corogate::priority_class::background);
+    who.tenant(std::move(whose)); // not background: that could not have all places
     for (;;) {
         auto job = co_await pool_.async_admit(n, who, asio::use_awaitable);
         if (job)

@@ -74,6 +74,8 @@ public:
     std::uint64_t jobs_refused(job_kind kind, corogate::errc why) const noexcept;
 
 private:
+    /// Runs beside the tasks; the service does not end before it.
+    void in_background(boost::asio::awaitable<void> work, std::string complaint);
     boost::asio::awaitable<corogate::job> async_admit_patiently(std::size_t n, std::string whose);
     boost::asio::awaitable<void> check_stored(const form_record& form);
     boost::asio::awaitable<void> check_late_ones();
@@ -90,10 +92,7 @@ private:
     id_generator ids_;
     std::atomic<bool> draining_{false};
     std::array<job_counts, 3> counts_{};
-    /// Runs beside the tasks; the service does not end before it.
-    void in_background(boost::asio::awaitable<void> work, std::string complaint);
-
-    std::atomic<int> background_{0};
+    std::atomic<int> background_{0}; // coroutines beside the tasks
     std::mutex late_mutex_;
     std::deque<std::string> late_forms_; // the first one is being checked
     server::store store_;

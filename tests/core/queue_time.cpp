@@ -179,6 +179,22 @@ BOOST_AUTO_TEST_CASE(who_floods_waits_behind_himself_others_get_in) {
         });
 }
 
+BOOST_AUTO_TEST_CASE(a_pause_says_nothing_of_the_pace) {
+    environment env;
+    task_pool pool{env, thousand_a_second().queue_time(33ms)};
+    learn_pace(env, pool);
+    for (int i = 0; i < 80; ++i)
+        BOOST_REQUIRE(pool.try_submit(nap(env)));
+    env.advance(20ms);
+    pool.pause();
+    env.advance(10min);
+    pool.resume();
+    for (int i = 0; i < 20; ++i)
+        env.advance(10ms);
+    BOOST_TEST(pool.stats().tasks_per_second >= 900.0);
+    settle(env, pool);
+}
+
 BOOST_AUTO_TEST_CASE(a_job_that_has_become_hopeless_is_given_up_whole_before_its_start) {
     environment env;
     task_pool pool{env, thousand_a_second()};

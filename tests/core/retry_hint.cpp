@@ -50,6 +50,16 @@ BOOST_AUTO_TEST_CASE(it_falls_by_a_second_a_window_when_few_are_refused) {
     BOOST_TEST(hint.seconds() == 1u);
 }
 
+BOOST_AUTO_TEST_CASE(a_minute_of_silence_forgets) {
+    retry_hint hint;
+    time_point now{1h};
+    refuse(hint, now, 10, 100);
+    BOOST_TEST(hint.seconds() == 32u);
+    for (int i = 0; i < 640; ++i) // asked ten times a second, as a pool with a queue does
+        hint.count(now += 100ms, 0);
+    BOOST_TEST(hint.seconds() == 1u);
+}
+
 BOOST_AUTO_TEST_CASE(a_long_silence_forgets) {
     retry_hint hint;
     time_point now{1h};

@@ -22,13 +22,22 @@ std::string allow_list(std::vector<std::string> methods) {
 
 } // namespace
 
-router&
-router::add(std::string_view method, std::string_view pattern, handler run, route_options options) {
-    if (!run)
+namespace {
+
+route route_of(std::string_view method, route_options options, bool complete) {
+    if (!complete)
         throw std::invalid_argument("a route needs a handler");
     route entry;
     entry.method = method;
     entry.options = std::move(options);
+    return entry;
+}
+
+} // namespace
+
+router&
+router::add(std::string_view method, std::string_view pattern, handler run, route_options options) {
+    route entry = route_of(method, std::move(options), run != nullptr);
     entry.run = std::move(run);
     return insert(pattern, std::move(entry));
 }
@@ -37,11 +46,7 @@ router& router::add(
     std::string_view method, std::string_view pattern, admit_hook admit, admitted_handler run,
     route_options options
 ) {
-    if (!admit || !run)
-        throw std::invalid_argument("a route needs a handler");
-    route entry;
-    entry.method = method;
-    entry.options = std::move(options);
+    route entry = route_of(method, std::move(options), admit && run);
     entry.admit = std::move(admit);
     entry.run_admitted = std::move(run);
     return insert(pattern, std::move(entry));
@@ -51,11 +56,7 @@ router& router::add(
     std::string_view method, std::string_view pattern, async_admit_hook admit, admitted_handler run,
     route_options options
 ) {
-    if (!admit || !run)
-        throw std::invalid_argument("a route needs a handler");
-    route entry;
-    entry.method = method;
-    entry.options = std::move(options);
+    route entry = route_of(method, std::move(options), admit && run);
     entry.async_admit = std::move(admit);
     entry.run_admitted = std::move(run);
     return insert(pattern, std::move(entry));

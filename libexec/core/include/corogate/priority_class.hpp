@@ -16,7 +16,7 @@ enum class priority_class : std::uint8_t {
     critical,    ///< health of the service itself: few, short
     interactive, ///< somebody looks at a screen and waits
     normal,      ///< the default
-    background,  ///< nobody waits; gets at most half of the queue's places
+    background,  ///< nobody waits; at most half of the queue (not under policy `wait`)
 };
 
 inline constexpr std::size_t priority_class_count = 4;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <corogate/detail/xorshift.hpp>
 #include <cstdint>
 
 namespace corogate::detail {
@@ -42,23 +43,15 @@ public:
             stride_ *= 2;
         else if (since > farthest && stride_ > 1)
             stride_ /= 2;
-        left_ = stride_ > 1 ? draw() % (2 * stride_ - 1) : 0;
+        left_ = stride_ > 1 ? random_() % (2 * stride_ - 1) : 0;
         return weight;
     }
 
 private:
-    /// Marsaglia's xorshift, 32 bits.
-    std::uint32_t draw() noexcept {
-        random_ ^= random_ << 13;
-        random_ ^= random_ >> 17;
-        random_ ^= random_ << 5;
-        return random_;
-    }
-
     time_point last_{};
     std::uint32_t stride_ = 1;
     std::uint32_t left_ = 0;
-    std::uint32_t random_;
+    xorshift random_;
 };
 
 } // namespace corogate::detail

@@ -299,6 +299,7 @@ private:
     bool let_pass(errc why, std::size_t n) noexcept;
     task_node* next_in_time() noexcept;
     void watch_pace(clock::time_point time);
+    void forget_standing() noexcept;
     void publish_pace(double measured);
     std::chrono::nanoseconds standing(clock::time_point time) const noexcept;
     void set_limit(std::size_t limit);

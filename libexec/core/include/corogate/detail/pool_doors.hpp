@@ -3,6 +3,7 @@
 // What any thread may call: the doors of a pool.
 
 #include <corogate/detail/pool_core.hpp>
+#include <corogate/detail/xorshift.hpp>
 
 namespace corogate::detail {
 
@@ -21,14 +22,12 @@ inline void pool_core::refuse(const job_options& who, std::size_t n, errc why) n
     });
 }
 
-/// Marsaglia's xorshift, one for each thread: jitter need not be good, but must cost nothing.
+/// Of the calling thread: jitter must cost nothing.
 inline std::uint32_t cheap_random() noexcept {
-    static thread_local std::uint32_t state =
-        static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(&state) >> 4) | 1;
-    state ^= state << 13;
-    state ^= state >> 17;
-    state ^= state << 5;
-    return state;
+    static thread_local xorshift own(
+        static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(&own) >> 4) | 1
+    );
+    return own();
 }
 
 inline refusal pool_core::make_refusal(errc why) const noexcept {

@@ -159,6 +159,7 @@ inline void pool_core::pause() {
             return;
         paused_ = true;
         gate_.set(gate::paused);
+        forget_standing(); // a time in which nothing may start says nothing of the pace
         pump();
     });
     pass_strand();

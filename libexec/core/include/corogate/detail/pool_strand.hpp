@@ -453,10 +453,8 @@ inline void pool_core::serve(runner& r) {
 
 /// Learns what the pool can do from the times when work waits.
 inline void pool_core::watch_pace(clock::time_point time) {
-    if (!work_waits()) {
-        pace_.pause();
-        standing_since_.store(0, std::memory_order_relaxed);
-        queue_.newest_first(false);
+    if (paused_ || !work_waits()) {
+        forget_standing();
         return;
     }
     if (standing_since_.load(std::memory_order_relaxed) == 0)
@@ -482,6 +480,12 @@ inline void pool_core::watch_pace(clock::time_point time) {
         guessed_at_ = time; // better than nothing for a first burst
         publish_pace(0);
     }
+}
+
+inline void pool_core::forget_standing() noexcept {
+    pace_.pause();
+    standing_since_.store(0, std::memory_order_relaxed);
+    queue_.newest_first(false);
 }
 
 inline void pool_core::publish_pace(double measured) {

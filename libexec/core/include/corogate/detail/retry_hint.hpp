@@ -14,9 +14,9 @@ namespace corogate::detail {
 ///
 /// Additive decrease, multiplicative increase, in windows as long as the hint itself (as in
 /// Kubernetes' API priority and fairness): three refusals a second or more double it, to 32 s at
-/// most; fewer take a second off, to 1 s at least. It is never longer than the work ahead takes,
-/// nor shorter than 1 s in the mean; 50 % of jitter either way spread those who were refused
-/// together.
+/// most; fewer take a second off, and so does every second of silence, to 1 s at least. It is never
+/// longer than the work ahead takes, nor shorter than 1 s in the mean; 50 % of jitter either way
+/// spread those who were refused together.
 class retry_hint {
 public:
     using clock = std::chrono::steady_clock;
@@ -55,22 +55,24 @@ public:
     std::uint32_t seconds() const noexcept { return seconds_; }
 
 private:
-    /// Closes the windows that have passed.
+    /// Closes the window that has passed.
     void settle(std::uint32_t second) noexcept {
         if (began_ == 0 || second < began_) {
             began_ = std::max(second, 1U);
             return;
         }
-        while (second - began_ >= seconds_) {
-            began_ += seconds_;
-            if (refusals_ >= many * seconds_)
-                seconds_ = std::min(2 * seconds_, longest);
-            else if (seconds_ > 1)
-                --seconds_;
-            else
-                began_ = second; // as quiet as can be
-            refusals_ = 0;
-        }
+        if (second - began_ < seconds_)
+            return;
+        std::uint32_t silent = second - began_ - seconds_; // since it ended
+        if (refusals_ == 0)
+            silent += seconds_;
+        if (refusals_ >= many * seconds_)
+            seconds_ = std::min(2 * seconds_, longest);
+        else if (seconds_ > 1)
+            --seconds_;
+        seconds_ -= std::min(silent, seconds_ - 1);
+        began_ = second;
+        refusals_ = 0;
     }
 
     static constexpr std::uint64_t most = 1U << 30;

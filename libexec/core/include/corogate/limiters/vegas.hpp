@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <corogate/detail/xorshift.hpp>
 #include <corogate/limiter.hpp>
 #include <cstddef>
 #include <cstdint>
@@ -108,13 +109,7 @@ private:
 
     void set(double limit) noexcept { limit_ = std::clamp(limit, 1.0, static_cast<double>(most_)); }
 
-    /// Marsaglia's xorshift, 32 bits.
-    void draw() noexcept {
-        random_ ^= random_ << 13;
-        random_ ^= random_ >> 17;
-        random_ ^= random_ << 5;
-        part_ = 0.5 + 0.5 * (random_ / 4294967296.0);
-    }
+    void draw() noexcept { part_ = 0.5 + 0.5 * (random_() / 4294967296.0); }
 
     std::size_t most_ = 1000;
     double limit_ = 20;
@@ -123,7 +118,7 @@ private:
     double best_ = 0;    // ns
     double windows_ = 0; // since it was set anew
     double part_ = 1;    // of renew_, until it is
-    std::uint32_t random_;
+    detail::xorshift random_;
 };
 
 } // namespace corogate::limiters
