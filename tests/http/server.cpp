@@ -368,7 +368,8 @@ BOOST_AUTO_TEST_CASE(a_refusal_comes_before_the_body_is_read) {
     client.send(std::string(post_head) + "Content-Length: 1000\r\n\r\n");
     const auto got = client.read(); // not one octet of the body has been sent
     BOOST_TEST(got.status == 503);
-    BOOST_TEST(got.header("Retry-After") == "1");
+    const auto later = got.header("Retry-After"); // half a second to one and a half, in whole ones
+    BOOST_TEST((later == "1" || later == "2"));
     BOOST_TEST(got.header("Cache-Control") == "no-store");
     BOOST_TEST(got.body.find("\"reason\":\"queue-full\"") != std::string::npos);
     BOOST_TEST(got.body.find("\"executed\":false") != std::string::npos);
