@@ -37,6 +37,8 @@ simulated_task(std::chrono::milliseconds cpu, std::chrono::milliseconds duration
     const auto until = std::chrono::steady_clock::now() + cpu;
     while (std::chrono::steady_clock::now() < until) {
     }
+    if (duration == duration.zero())
+        co_return;
     asio::steady_timer timer(co_await asio::this_coro::executor, duration);
     co_await timer.async_wait(asio::use_awaitable);
 }
