@@ -251,8 +251,12 @@ std::optional<response> connection::check_route() {
         const problem no(405, "method-not-allowed", "This path does not know this method.");
         return no.to_response().set("Allow", match.allow);
     }
-    if (const auto foreign = on_.shared.site.check(request_))
-        return *foreign;
+    if (auto denied = on_.shared.options.access()->check(request_, match.found->needs))
+        return denied;
+    // A foreign page cannot know a token, and what carries one is meant.
+    if (!request_.who().by_token)
+        if (const auto foreign = on_.shared.site.check(request_))
+            return *foreign;
     if (framing_.unknown_expectation)
         return problem(
             417, "expectation-unknown", "The only expectation this server knows is 100-continue."

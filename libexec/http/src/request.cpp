@@ -30,6 +30,11 @@ request::request(
         throw std::invalid_argument(std::string(wrong));
 }
 
+const identity& request::nobody() noexcept {
+    static const identity one;
+    return one;
+}
+
 std::string_view request::param(std::string_view name) const {
     for (const auto& one : params_)
         if (one.name == name)

@@ -9,6 +9,7 @@
 #include <boost/asio/prefer.hpp>
 #include <boost/system/system_error.hpp>
 #include <chrono>
+#include <corogate/http/access.hpp>
 #include <corogate/http/guard.hpp>
 #include <corogate/http/router.hpp>
 #include <cstddef>
@@ -53,6 +54,11 @@ public:
     server_options& idle_time(duration most) { return idle_time_ = most, *this; }
     /// Without progress while writing an answer. Default 10 s.
     server_options& write_time(duration most) { return write_time_ = most, *this; }
+    /// Who may do what. Default: connections of this machine everything, others nothing but what
+    /// needs no role. Not null.
+    server_options& access(std::shared_ptr<const http::access> of) {
+        return access_ = std::move(of), *this;
+    }
     /// Told in one sentence what went wrong inside (a handler threw, accepting failed). Called on
     /// threads of the server; must not throw. Default: a line on standard error.
     server_options& on_error(error_hook hook) { return on_error_ = std::move(hook), *this; }
@@ -67,6 +73,7 @@ public:
     duration body_time() const noexcept { return body_time_; }
     duration idle_time() const noexcept { return idle_time_; }
     duration write_time() const noexcept { return write_time_; }
+    const std::shared_ptr<const http::access>& access() const noexcept { return access_; }
     const error_hook& on_error() const noexcept { return on_error_; }
 
 private:
@@ -80,6 +87,7 @@ private:
     duration body_time_ = std::chrono::seconds(60);
     duration idle_time_ = std::chrono::seconds(60);
     duration write_time_ = std::chrono::seconds(10);
+    std::shared_ptr<const http::access> access_ = std::make_shared<const http::access>();
     error_hook on_error_;
 };
 
