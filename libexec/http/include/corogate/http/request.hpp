@@ -3,6 +3,7 @@
 #include <boost/asio/ip/address.hpp>
 #include <corogate/http/identity.hpp>
 #include <corogate/http/target.hpp>
+#include <corogate/http/trace_context.hpp>
 #include <initializer_list>
 #include <optional>
 #include <string>
@@ -82,6 +83,9 @@ public:
     /// request made for a test): somebody without name, tenant and role.
     const identity& who() const noexcept { return who_ ? *who_ : nobody(); }
 
+    /// The trace it belongs to: the one of its `traceparent`, or a fresh one.
+    const trace_context& trace() const;
+
 private:
     static const identity& nobody() noexcept;
 
@@ -95,7 +99,8 @@ private:
     std::vector<http::target::parameter> params_;
     std::string body_;
     boost::asio::ip::address remote_;
-    const identity* who_ = nullptr; // of the access list, which outlives the request
+    const identity* who_ = nullptr;              // of the access list, which outlives the request
+    mutable std::optional<trace_context> trace_; // found when somebody asks
 };
 
 } // namespace corogate::http
