@@ -43,7 +43,7 @@ public:
     raw_client(raw_client&& other) noexcept
         : socket_(std::exchange(other.socket_, -1))
         , input_(std::move(other.input_)) {}
-    ~raw_client() {
+    virtual ~raw_client() {
         if (socket_ >= 0)
             ::close(socket_);
     }
@@ -62,7 +62,7 @@ public:
     /// What the server no longer takes is dropped: it may have closed already.
     void send(std::string_view octets) {
         while (!octets.empty()) {
-            const auto sent = ::send(socket_, octets.data(), octets.size(), MSG_NOSIGNAL);
+            const auto sent = send_some(octets.data(), octets.size());
             if (sent <= 0)
                 return;
             octets.remove_prefix(static_cast<std::size_t>(sent));
@@ -106,10 +106,20 @@ public:
     /// Tells the server that nothing more comes.
     void finish() { ::shutdown(socket_, SHUT_WR); }
 
+protected:
+    // As the functions of the system; another kind of wire has others.
+    virtual ssize_t send_some(const char* from, std::size_t octets) {
+        return ::send(socket_, from, octets, MSG_NOSIGNAL);
+    }
+    virtual ssize_t receive_some(char* into, std::size_t octets) {
+        return ::recv(socket_, into, octets, 0);
+    }
+    int socket() const noexcept { return socket_; }
+
 private:
     bool receive() {
         char octets[4096];
-        const auto got = ::recv(socket_, octets, sizeof octets, 0);
+        const auto got = receive_some(octets, sizeof octets);
         if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
             throw std::runtime_error("the server says nothing and does not close");
         if (got < 0)

@@ -52,6 +52,25 @@ BOOST_AUTO_TEST_CASE(finds_by_path_then_method) {
         BOOST_TEST(allow(routes, "GET", path) == "", path);
 }
 
+BOOST_AUTO_TEST_CASE(looking_needs_less_than_doing) {
+    http::router routes;
+    routes.add("GET", "/a/{id}", nothing)
+        .add("POST", "/a/{id}", nothing)
+        .add("DELETE", "/a/{id}", nothing, http::route_options().needs(http::role::admin))
+        .add("GET", "/livez", nothing, http::route_options().needs(http::role::none));
+    const auto needs = [&routes](const char* method, const char* target) {
+        http::request one(method, target);
+        return to_string(routes.find(one).found->needs);
+    };
+    BOOST_TEST(needs("GET", "/a/1") == "read");
+    BOOST_TEST(needs("HEAD", "/a/1") == "read");
+    BOOST_TEST(needs("POST", "/a/1") == "submit");
+    BOOST_TEST(needs("DELETE", "/a/1") == "admin");
+    BOOST_TEST(needs("GET", "/livez") == "none");
+    http::request one("GET", "/a/1");
+    BOOST_TEST(routes.find(one).found->pattern == "/a/{id}");
+}
+
 BOOST_AUTO_TEST_CASE(fills_in_parameters) {
     http::router routes;
     routes.add("GET", "/v1/studies/{study}/forms/{form}", nothing);

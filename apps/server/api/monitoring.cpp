@@ -78,8 +78,9 @@ void add_health_routes(http::router& to, const service& with) {
             answer.set("Retry-After", "1");
         co_return answer.set("Cache-Control", "no-store");
     };
-    to.add("GET", "/livez", live);
-    to.add("GET", "/readyz", ready);
+    const auto for_all = http::route_options().needs(http::role::none);
+    to.add("GET", "/livez", live, for_all);
+    to.add("GET", "/readyz", ready, for_all);
 }
 
 void add_metrics_route(
@@ -91,7 +92,7 @@ void add_metrics_route(
             200, metrics(with, counts()), "text/plain; version=0.0.4; charset=utf-8"
         );
     };
-    to.add("GET", "/metrics", get);
+    to.add("GET", "/metrics", get, http::route_options().needs(http::role::none));
 }
 
 } // namespace server

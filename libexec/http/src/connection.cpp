@@ -68,7 +68,7 @@ asio::mutable_buffer input_buffer::prepare() {
 
 connection::connection(worker& on, tcp_socket socket, const asio::ip::address& remote)
     : on_(on)
-    , socket_(std::move(socket))
+    , socket_(std::move(socket), on.shared.tls())
     , input_(std::max(least_full_buffer, 2 * on.shared.options.limits().header()))
     , guard_(on.shared.options.limits()) {
     request_access::remote(request_, remote);
@@ -112,6 +112,7 @@ void connection::expire(clock::time_point now) {
     case phase::write:
         socket_.set_option(asio::socket_base::linger(true, 0), ignored); // reset, not FIN
         [[fallthrough]];
+    case phase::handshake:
     case phase::linger:
         socket_.close(ignored);
         break;
@@ -143,11 +144,23 @@ asio::awaitable<void> connection::run() {
     error_code ignored;
     socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
     socket_.non_blocking(true, ignored);
+    if (socket_.secure() && !co_await shake_hands())
+        co_return;
     next then = next::go_on;
-    while (then == next::go_on)
+    while (then == next::go_on) {
         then = co_await serve_one();
-    if (then == next::linger)
+        tell();
+    }
+    // A TLS stream that just ends could have been cut by anybody.
+    if (then == next::linger || (socket_.secure() && socket_.is_open()))
         co_await linger();
+}
+
+asio::awaitable<bool> connection::shake_hands() {
+    enter(phase::handshake, on_.shared.options.tls()->handshake_time());
+    error_code error;
+    co_await socket_.async_handshake(asio::redirect_error(asio::use_awaitable, error));
+    co_return !error && !timed_out_;
 }
 
 asio::awaitable<connection::next> connection::serve_one() {
@@ -171,6 +184,7 @@ asio::awaitable<connection::next> connection::serve_one() {
         then = co_await read_body();
         if (then != next::go_on)
             co_return then;
+        octets_in_ += request_.body().size();
     }
     enter(phase::handler);
     const response answer = co_await call_handler();
@@ -186,6 +200,11 @@ asio::awaitable<connection::next> connection::read_head() {
     guard_.reset();
     request_access::reset(request_);
     keep_alive_ = true;
+    route_ = nullptr;
+    answered_ = 0;
+    octets_in_ = octets_out_ = 0;
+    if (on_.shared.options.on_answer())
+        began_ = clock::now();
     if (!input_.empty())
         enter(phase::head, options.header_time());
     else
@@ -210,14 +229,17 @@ asio::awaitable<connection::next> connection::read_head() {
             };
             co_return co_await object(late);
         }
-        if (phase_ == phase::idle)
+        if (phase_ == phase::idle) {
             enter(phase::head, options.header_time());
+            began_ = deadline_ - options.header_time();
+        }
     }
 
     // The fields point into the block, so it gets a place of its own.
     std::string& head = request_access::head(request_);
     head = input_.view().substr(guard_.skipped(), guard_.size());
     input_.consume(guard_.skipped() + guard_.size());
+    octets_in_ = guard_.size();
 
     auto& fields = request_access::fields(request_);
     parser_.emplace(fields, request_access::body(request_));
@@ -251,8 +273,13 @@ std::optional<response> connection::check_route() {
         const problem no(405, "method-not-allowed", "This path does not know this method.");
         return no.to_response().set("Allow", match.allow);
     }
-    if (const auto foreign = on_.shared.site.check(request_))
-        return *foreign;
+    route_ = match.found;
+    if (auto denied = on_.shared.options.access()->check(request_, match.found->needs))
+        return denied;
+    // A foreign page cannot know a token, and what carries one is meant.
+    if (!request_.who().by_token)
+        if (const auto foreign = on_.shared.site.check(request_))
+            return *foreign;
     if (framing_.unknown_expectation)
         return problem(
             417, "expectation-unknown", "The only expectation this server knows is 100-continue."
@@ -268,7 +295,6 @@ std::optional<response> connection::check_route() {
     }
     if (framing_.content_length > options.body_limit())
         return problem(413, "body-too-large", "The body is larger than this path takes.").close();
-    route_ = match.found;
     return std::nullopt;
 }
 
@@ -389,8 +415,30 @@ asio::awaitable<connection::next> connection::drop_body(std::uint64_t octets) {
     }
 }
 
+/// Tells of the exchange that has ended, if there was one.
+void connection::tell() noexcept {
+    const auto& hook = on_.shared.options.on_answer();
+    if (!hook || (octets_in_ == 0 && answered_ == 0))
+        return;
+    constexpr unsigned client_gone = 499;
+    try {
+        exchange done(request_.remote_address(), request_.who(), request_.trace());
+        done.method = request_.method();
+        if (route_)
+            done.route = route_->pattern;
+        done.status = answered_ ? answered_ : client_gone;
+        done.octets_in = octets_in_;
+        done.octets_out = octets_out_;
+        done.took = clock::now() - began_;
+        hook(done);
+    } catch (...) { // NOLINT: a log that fails does not end a connection
+    }
+}
+
 /// Answers a message that cannot be trusted; nothing after it on this connection is read as one.
 asio::awaitable<connection::next> connection::object(objection why) {
+    if (octets_in_ == 0)
+        octets_in_ = input_.view().size();
     const response answer = problem(why.status, why.reason, why.detail).close();
     keep_alive_ = false;
     if (!co_await write(answer))
@@ -402,8 +450,10 @@ asio::awaitable<connection::next> connection::object(objection why) {
 /// the answer: so say that no more comes, and drop what arrives for a short while.
 asio::awaitable<void> connection::linger() {
     error_code ignored;
-    socket_.shutdown(asio::socket_base::shutdown_send, ignored);
     enter(phase::linger, linger_time);
+    if (socket_.secure())
+        co_await socket_.async_end(asio::redirect_error(asio::use_awaitable, ignored));
+    socket_.shutdown(asio::socket_base::shutdown_send, ignored);
     std::size_t dropped = input_.view().size();
     input_.consume(dropped);
     while (dropped < droppable) {
@@ -454,7 +504,7 @@ void connection::render(const response& answer) {
     }
     if (answer.status() != 204 && answer.status() != 304) {
         output_ += "Content-Length: ";
-        append_number(answer.body().size());
+        append_number(answer.body().size() + trace_member_.size());
         output_ += "\r\n";
     }
     if (!keep_alive_)
@@ -468,15 +518,31 @@ asio::awaitable<bool> connection::write(const response& answer) {
     worker::counters::count(on_.counts.answers[std::min(answer.status() / 100, 5U)]);
     if (on_.closing)
         keep_alive_ = false;
+    // A problem says which trace it belongs to, whoever made it.
+    trace_member_.clear();
+    if (answer.status() >= 400 && answer.body().ends_with('}') &&
+        answer.body().size() <= small_body &&
+        answer.header("Content-Type") == "application/problem+json") {
+        trace_member_ = R"(,"trace_id":")";
+        trace_member_ += request_.trace().trace_id();
+        trace_member_ += '"';
+    }
     render(answer);
     const bool without_body =
         request_.method() == "HEAD" || answer.status() == 204 || answer.status() == 304;
     std::string_view body = without_body ? std::string_view() : answer.body();
     if (body.size() <= small_body) {
         output_ += body;
+        if (!body.empty() && !trace_member_.empty())
+            output_.insert(output_.size() - 1, trace_member_);
         body = {};
     }
-    co_return co_await write_octets(output_, body);
+    const std::size_t size = output_.size() + body.size();
+    if (!co_await write_octets(output_, body))
+        co_return false;
+    answered_ = answer.status();
+    octets_out_ = size;
+    co_return true;
 }
 
 asio::awaitable<bool> connection::write_octets(std::string_view first, std::string_view second) {

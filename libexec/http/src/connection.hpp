@@ -1,10 +1,9 @@
 #pragma once
 
 #include "message_parser.hpp"
+#include "transport.hpp"
 
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/basic_stream_socket.hpp>
-#include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/intrusive/list_hook.hpp>
 #include <chrono>
@@ -21,9 +20,6 @@
 namespace corogate::http::detail {
 
 class worker;
-
-using tcp_socket =
-    boost::asio::basic_stream_socket<boost::asio::ip::tcp, boost::asio::io_context::executor_type>;
 
 /// Octets received and not yet consumed, in one piece.
 class input_buffer {
@@ -69,18 +65,20 @@ public:
 
 private:
     enum class phase {
-        idle,    // nothing of the next request has come
-        head,    // part of a header block has come
-        body,    // the body is being read
-        handler, // the application has it; no deadline here
-        write,   // an answer is being written
-        linger,  // the last answer is out; what still comes is dropped
+        handshake, // of TLS
+        idle,      // nothing of the next request has come
+        head,      // part of a header block has come
+        body,      // the body is being read
+        handler,   // the application has it; no deadline here
+        write,     // an answer is being written
+        linger,    // the last answer is out; what still comes is dropped
     };
 
     /// What to do after a step.
     enum class next { go_on, linger, close };
 
     boost::asio::awaitable<void> run();
+    boost::asio::awaitable<bool> shake_hands();
     boost::asio::awaitable<next> serve_one();
     boost::asio::awaitable<next> read_head();
     boost::asio::awaitable<next> read_body();
@@ -97,11 +95,12 @@ private:
     boost::asio::awaitable<std::optional<response>> admit();
     boost::asio::awaitable<void> come_home();
     void render(const response& answer);
+    void tell() noexcept;
     void enter(phase which); // without a deadline
     void enter(phase which, clock::duration most);
 
     worker& on_;
-    tcp_socket socket_;
+    transport socket_;
     input_buffer input_;
     std::string output_; // the head of an answer, or all of it
     guard guard_;
@@ -115,6 +114,12 @@ private:
     bool timed_out_ = false;
     bool keep_alive_ = true;
     bool fresh_ = true; // no request has come yet
+    // For the one who is told of each exchange.
+    clock::time_point began_{};
+    std::uint64_t octets_in_ = 0; // 0: there is nothing to tell of
+    std::uint64_t octets_out_ = 0;
+    unsigned answered_ = 0;    // 0: not yet
+    std::string trace_member_; // what is added to a problem
 };
 
 } // namespace corogate::http::detail

@@ -68,6 +68,8 @@ router& router::insert(std::string_view pattern, route entry) {
     });
     if (entry.method.empty() || !upper)
         throw std::invalid_argument("the method of a route is not a word in upper case");
+    entry.pattern = pattern;
+    entry.needs = entry.options.needs(entry.method);
     resource& at = resource_for(pattern);
     std::vector<std::string> methods;
     for (const route& one : at.routes) {

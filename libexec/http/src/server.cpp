@@ -30,12 +30,29 @@ void shared_state::report(std::string_view sentence) const noexcept {
     }
 }
 
+void shared_state::load_tls() {
+    if (!options.tls())
+        return;
+    auto made = make_tls_context(*options.tls());
+    const std::lock_guard lock(tls_mutex_);
+    tls_.swap(made);
+}
+
+std::shared_ptr<asio::ssl::context> shared_state::tls() const {
+    if (!options.tls())
+        return nullptr;
+    const std::lock_guard lock(tls_mutex_);
+    return tls_;
+}
+
 void worker::start() {
     // All phases are long against the sweep, unless somebody (a test) asks for short ones.
     const server_options& options = shared.options;
-    const auto shortest = std::min(
+    auto shortest = std::min(
         {options.header_time(), options.body_time(), options.idle_time(), options.write_time()}
     );
+    if (options.tls())
+        shortest = std::min(shortest, options.tls()->handshake_time());
     sweep_every_ = std::clamp<std::chrono::milliseconds>(shortest / 4, 5ms, 250ms);
     sweep();
     thread_ = std::thread([this] {
@@ -213,6 +230,8 @@ public:
     }
 
     const tcp::endpoint& endpoint() const noexcept { return endpoint_; }
+
+    void reload_tls() { shared_.load_tls(); }
 
     asio::any_io_executor executor() {
         if (running_)
@@ -455,6 +474,8 @@ void server::start(router routes) { impl_->start(std::move(routes)); }
 asio::ip::address server::address() const { return impl_->endpoint().address(); }
 
 std::uint16_t server::port() const { return impl_->endpoint().port(); }
+
+void server::reload_tls() { impl_->reload_tls(); }
 
 void server::stop_accepting() { impl_->stop_accepting(); }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "connection.hpp"
+#include "tls_context.hpp"
 
 #include <array>
 #include <atomic>
@@ -13,23 +14,38 @@
 #include <corogate/http/same_site.hpp>
 #include <corogate/http/server.hpp>
 #include <ctime>
+#include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <thread>
 
 namespace corogate::http::detail {
 
-/// What all connections of a server share. Read-only once the server has started.
+/// What all connections of a server share. Read-only once the server has started, but for the
+/// certificate.
 struct shared_state {
     explicit shared_state(server_options of)
-        : options(std::move(of)) {}
+        : options(std::move(of)) {
+        load_tls();
+    }
 
     void report(std::string_view sentence) const noexcept;
+
+    /// Reads the certificate again, for the connections to come. Throws `tls_error`; then the old
+    /// one stays. From any thread.
+    void load_tls();
+    /// Null where the server is plain.
+    std::shared_ptr<boost::asio::ssl::context> tls() const;
 
     const server_options options;
     router routes;
     same_site site;
     std::function<void()> connection_ended; // from any thread of the server
+
+private:
+    mutable std::mutex tls_mutex_;
+    std::shared_ptr<boost::asio::ssl::context> tls_;
 };
 
 /// One thread with its I/O context and its connections. Everything but `context` and the counters

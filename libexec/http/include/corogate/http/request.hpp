@@ -1,7 +1,9 @@
 #pragma once
 
 #include <boost/asio/ip/address.hpp>
+#include <corogate/http/identity.hpp>
 #include <corogate/http/target.hpp>
+#include <corogate/http/trace_context.hpp>
 #include <initializer_list>
 #include <optional>
 #include <string>
@@ -42,6 +44,9 @@ public:
         std::initializer_list<header_field> headers = {}, std::string body = {}
     );
 
+    /// For tests: as if it had come from there.
+    request& come_from(const boost::asio::ip::address& there) { return remote_ = there, *this; }
+
     /// `GET`, `POST`, ... (upper case; case matters).
     std::string_view method() const noexcept { return method_; }
 
@@ -74,7 +79,16 @@ public:
     /// Who is at the other end of the connection; unspecified in a request made for a test.
     const boost::asio::ip::address& remote_address() const noexcept { return remote_; }
 
+    /// Who sends it, as `access` found out. Where nobody looked (a route that needs no role, a
+    /// request made for a test): somebody without name, tenant and role.
+    const identity& who() const noexcept { return who_ ? *who_ : nobody(); }
+
+    /// The trace it belongs to: the one of its `traceparent`, or a fresh one.
+    const trace_context& trace() const;
+
 private:
+    static const identity& nobody() noexcept;
+
     friend struct detail::request_access;
 
     std::string head_; // the header block; method, target and fields point into it
@@ -85,6 +99,8 @@ private:
     std::vector<http::target::parameter> params_;
     std::string body_;
     boost::asio::ip::address remote_;
+    const identity* who_ = nullptr;              // of the access list, which outlives the request
+    mutable std::optional<trace_context> trace_; // found when somebody asks
 };
 
 } // namespace corogate::http

@@ -2,11 +2,13 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/system/result.hpp>
+#include <corogate/http/identity.hpp>
 #include <corogate/http/request.hpp>
 #include <corogate/http/response.hpp>
 #include <corogate/job.hpp>
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -49,15 +51,28 @@ public:
     }
     const std::string& content_type() const noexcept { return content_type_; }
 
+    /// The least role of who may use the route; see `access`. Default: read for GET and HEAD,
+    /// submit for other methods.
+    route_options& needs(role least) {
+        needs_ = least;
+        return *this;
+    }
+    role needs(std::string_view method) const noexcept {
+        return needs_.value_or(method == "GET" || method == "HEAD" ? role::read : role::submit);
+    }
+
 private:
     std::size_t body_limit_ = 0;
     std::string content_type_;
+    std::optional<role> needs_;
 };
 
 /// One method of one path.
 struct route {
     std::string method;
+    std::string pattern;
     route_options options;
+    role needs = role::admin;      // as the options say, or the method
     handler run;                   // either this,
     admit_hook admit;              // or one of these two
     async_admit_hook async_admit;  //

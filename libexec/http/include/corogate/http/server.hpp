@@ -9,12 +9,16 @@
 #include <boost/asio/prefer.hpp>
 #include <boost/system/system_error.hpp>
 #include <chrono>
+#include <corogate/http/access.hpp>
+#include <corogate/http/exchange.hpp>
 #include <corogate/http/guard.hpp>
 #include <corogate/http/router.hpp>
+#include <corogate/http/tls.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -28,6 +32,7 @@ class server_options {
 public:
     using duration = std::chrono::milliseconds;
     using error_hook = std::function<void(std::string_view)>;
+    using answer_hook = std::function<void(const exchange&)>;
 
     server_options() {} // user-declared on purpose: not an aggregate
 
@@ -53,9 +58,20 @@ public:
     server_options& idle_time(duration most) { return idle_time_ = most, *this; }
     /// Without progress while writing an answer. Default 10 s.
     server_options& write_time(duration most) { return write_time_ = most, *this; }
+    /// Who may do what. Default: connections of this machine everything, others nothing but what
+    /// needs no role. Not null.
+    server_options& access(std::shared_ptr<const http::access> of) {
+        return access_ = std::move(of), *this;
+    }
+    /// Speaks TLS and nothing else. Default: plain.
+    server_options& tls(tls_options of) { return tls_ = std::move(of), *this; }
     /// Told in one sentence what went wrong inside (a handler threw, accepting failed). Called on
     /// threads of the server; must not throw. Default: a line on standard error.
     server_options& on_error(error_hook hook) { return on_error_ = std::move(hook), *this; }
+
+    /// Called once a request, when its answer is out or its client is gone; for refused and
+    /// malformed ones too. On threads of the server; must not block and not throw. Default: none.
+    server_options& on_answer(answer_hook hook) { return on_answer_ = std::move(hook), *this; }
 
     const std::string& address() const noexcept { return address_; }
     std::uint16_t port() const noexcept { return port_; }
@@ -67,7 +83,10 @@ public:
     duration body_time() const noexcept { return body_time_; }
     duration idle_time() const noexcept { return idle_time_; }
     duration write_time() const noexcept { return write_time_; }
+    const std::shared_ptr<const http::access>& access() const noexcept { return access_; }
+    const std::optional<tls_options>& tls() const noexcept { return tls_; }
     const error_hook& on_error() const noexcept { return on_error_; }
+    const answer_hook& on_answer() const noexcept { return on_answer_; }
 
 private:
     std::string address_ = "127.0.0.1";
@@ -80,7 +99,10 @@ private:
     duration body_time_ = std::chrono::seconds(60);
     duration idle_time_ = std::chrono::seconds(60);
     duration write_time_ = std::chrono::seconds(10);
+    std::shared_ptr<const http::access> access_ = std::make_shared<const http::access>();
+    std::optional<tls_options> tls_;
     error_hook on_error_;
+    answer_hook on_answer_;
 };
 
 /// The server cannot listen. `what()` is one clear sentence without an end mark:
@@ -116,11 +138,11 @@ struct server_stats {
 /// must be gone by then or never complete. So declare the server *before* the pool, and `stop` it
 /// before the pool goes.
 ///
-/// Thread safety: `stats`, `port`, `async_close`, `stop_accepting` from any thread; `start` and
-/// `stop` one at a time, not from a thread of the server.
+/// Thread safety: `stats`, `port`, `reload_tls`, `async_close`, `stop_accepting` from any thread;
+/// `start` and `stop` one at a time, not from a thread of the server.
 class server {
 public:
-    /// Throws `listen_error`.
+    /// Throws `listen_error` and `tls_error`.
     explicit server(server_options options);
     server(const server&) = delete;
     server& operator=(const server&) = delete;
@@ -132,6 +154,10 @@ public:
 
     boost::asio::ip::address address() const;
     std::uint16_t port() const;
+
+    /// Reads certificate and key again, for the connections to come; those that are open keep
+    /// theirs. Throws `tls_error`; then nothing has changed. No effect without TLS.
+    void reload_tls();
 
     /// Takes what waits in the backlog, then closes the listener. Open connections live on.
     void stop_accepting();
