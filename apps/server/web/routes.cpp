@@ -38,7 +38,6 @@ void add_web_routes(http::router& to) {
     auto page = [index](http::request& from) -> asio::awaitable<http::response> {
         auto answer = index->answer(from);
         answer.set("Content-Security-Policy", page_policy);
-        answer.set("Cross-Origin-Opener-Policy", "same-origin");
         co_return answer;
     };
     auto file = [](http::request& from) -> asio::awaitable<http::response> {

@@ -146,7 +146,9 @@ class Figures(Page):
     high = """
         const canvas = document.querySelector('#chart-depth canvas');
         const { width, height } = canvas;
-        const at = canvas.getContext('2d').getImageData(0, 0, width, height >> 1).data;
+        const copy = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
+        copy.drawImage(canvas, 0, 0);
+        const at = copy.getImageData(0, 0, width, height >> 1).data;
         let n = 0;
         for (let i = 0; i < at.length; i += 4)
             n += at[i + 3] > 200 && at[i + 2] > 150 && at[i + 2] > at[i] + 80;

@@ -15,7 +15,7 @@ export function setToken(value) {
   } catch { /* storage is off: asked again after a reload */ }
 }
 
-/** Called with 401 or 403 whenever the server wants a token, or another one. */
+/** Called with 401 or 403 where the server wants a token, or another one. */
 export function onRefused(hook) { refused = hook; }
 
 export function headers(more = {}) {

@@ -66,7 +66,8 @@ function showLink(name, detail) {
     lostAt = 0;
     if (detail === 401 || detail === 403) {
       showState('refused');
-      askToken();
+      by('access').hidden = false;
+      askToken(detail === 403 ? 'This token may not read.' : token() ? 'The server does not know this token.' : '');
     } else {
       showState('lost', `The server answered ${detail} to the request for figures; the page tries again.`);
     }
@@ -117,7 +118,12 @@ by('token-forget').addEventListener('click', () => {
   by('token-dialog').close();
   stream.again();
 });
-onRefused((status) => askToken(status === 403 ? 'This token may not do that.' : 'The server wants a token.'));
+onRefused((status) => {
+  // 403 is said where it was asked for; the reader may look for a better token, or leave it.
+  by('access').hidden = false;
+  if (status === 401) askToken(token() ? 'The server does not know this token.' : 'The server wants a token.');
+});
+by('access').hidden = !token();
 
 for (const button of document.querySelectorAll('[data-close]'))
   button.addEventListener('click', () => button.closest('dialog').close());

@@ -1,7 +1,7 @@
 // Pause, resume, drain, limits: each asks first, and each needs a token with the role "admin".
 
 import { ask } from './api.js';
-import { by, say, text } from './dom.js';
+import { by, say, text, toast } from './dom.js';
 
 let now = null;
 
@@ -23,7 +23,7 @@ async function change(target) {
   try {
     await ask('POST', target);
   } catch (problem) {
-    text(by('state-detail'), problem.message);
+    toast(problem.message);
   }
 }
 

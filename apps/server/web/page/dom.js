@@ -50,6 +50,20 @@ export function say(node, sentence, bad = false) {
   text(node, sentence || '');
 }
 
+let fading = 0;
+
+/** Says something for some seconds at the foot of the window. */
+export function toast(sentence) {
+  const node = by('toast');
+  text(node, sentence);
+  node.classList.add('shown');
+  clearTimeout(fading);
+  fading = setTimeout(() => {
+    node.classList.remove('shown');
+    text(node, '');
+  }, 8000);
+}
+
 /** Marks one button of a group as pressed and tells which, whenever another is pressed. */
 export function choose(group, chosen) {
   group.addEventListener('click', (event) => {

@@ -5,9 +5,11 @@ import { by, choose, el, keep, say, text } from './dom.js';
 import { count, moment, words } from './format.js';
 
 const page = 25;
+const most = 1000; // of one list
 let jobs = new Map(); // by id
 let filter = '';
-let next = null;
+let room = page; // rows shown at most
+let more = false; // there are earlier ones
 let asked = 0; // of the newest list
 
 const finished = (job) => ['succeeded', 'failed', 'cancelled'].includes(job.state);
@@ -73,11 +75,25 @@ function update(row, job) {
   }
 }
 
+let due = false;
+
+/** Once a frame, however many jobs change. */
 function render() {
+  if (due) return;
+  due = true;
+  requestAnimationFrame(draw);
+}
+
+function draw() {
+  due = false;
   const list = [...jobs.values()].sort(newest);
+  if (list.length > room) {
+    more = true;
+    for (const job of list.splice(room)) jobs.delete(job.id);
+  }
   by('jobs').hidden = list.length === 0;
   by('jobs-empty').hidden = list.length > 0;
-  by('jobs-more').hidden = !next;
+  by('jobs-more').hidden = !more || room >= most;
   keep(by('jobs').tBodies[0], list, (job) => job.id, make, update);
 }
 
@@ -94,18 +110,16 @@ export function take(job) {
   render();
 }
 
-/** Reads the list again, or further back. */
-export async function load(after = null) {
+/** Reads the list again. */
+export async function load() {
   const mine = ++asked;
-  const query = new URLSearchParams({ limit: String(page) });
+  const query = new URLSearchParams({ limit: String(room) });
   if (filter) query.set('state', filter);
-  if (after) query.set('after', after);
   try {
     const { body } = await ask('GET', `/v1/jobs?${query}`);
     if (mine !== asked) return;
-    if (!after) jobs = new Map();
-    for (const job of body.jobs) jobs.set(job.id, job);
-    next = body.next ?? null;
+    jobs = new Map(body.jobs.map((job) => [job.id, job]));
+    more = Boolean(body.next);
     say(by('jobs-message'), '');
   } catch (problem) {
     if (mine !== asked) return;
@@ -118,9 +132,13 @@ export async function load(after = null) {
 export function startJobs(study) {
   choose(by('jobs-filter'), (button) => {
     filter = button.dataset.state;
+    room = page;
     load();
   });
-  by('jobs-more').addEventListener('click', () => load(next));
+  by('jobs-more').addEventListener('click', () => {
+    room = Math.min(room + page, most);
+    load();
+  });
   by('analyse').addEventListener('click', (event) => act(event.currentTarget, () => ask('POST', '/v1/analyses', {
     body: JSON.stringify({ study: study(), kind: 'site-kri' }),
   }), ''));

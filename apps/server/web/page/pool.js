@@ -35,7 +35,7 @@ function meter(id, share) {
   const node = by(`tile-${id}`);
   const part = Math.min(Math.max(share || 0, 0), 1);
   node.querySelector('.meter i').style.transform = `scaleX(${part.toFixed(3)})`;
-  node.classList.toggle('near', part >= 0.9);
+  return [node, part];
 }
 
 export function showTiles(state) {
@@ -43,7 +43,9 @@ export function showTiles(state) {
   tile('running', count(flight), `of ${count(state.limit)}${state.adaptive ? ', adaptive' : ''}`);
   meter('running', flight / state.limit);
   tile('waiting', count(state.waiting), `of ${count(state.queue_limit)}`);
-  meter('waiting', state.queue_limit ? state.waiting / state.queue_limit : 0);
+  // A full pool is a pool at work; a full queue is about to refuse.
+  const [queue, filled] = meter('waiting', state.queue_limit ? state.waiting / state.queue_limit : 0);
+  queue.classList.toggle('near', filled >= 0.9);
   const oldest = duration(state.oldest_waiting_ms);
   tile('oldest', ...oldest, state.oldest_waiting_ms === null ? 'nothing waits' : `p99 ${span(state.queue_wait_ms?.p99)}`);
   tile('in', rate(state.rates.in), '/ s', `${count(state.totals.submitted)} in all`);
