@@ -1,5 +1,8 @@
-# Writes a C++ file that defines server::web::embedded_files().
-#   cmake "-DFILES=name=path;..." -DOUTPUT=... -P embed.cmake
+# Writes a C++ file that defines server::web::embedded_files(), or the function named.
+#   cmake "-DFILES=name=path;..." [-DFUNCTION=embedded_files] -DOUTPUT=... -P embed.cmake
+if(NOT FUNCTION)
+  set(FUNCTION embedded_files)
+endif()
 set(arrays "")
 set(entries "")
 set(number 0)
@@ -16,7 +19,7 @@ foreach(pair IN LISTS FILES)
                         "         \"${sha256}\"},\n")
   math(EXPR number "${number} + 1")
 endforeach()
-file(WRITE "${OUTPUT}" "// Made by embed.cmake from the files of the dashboard.
+file(WRITE "${OUTPUT}" "// Made by embed.cmake from files of the server.
 #include \"web/assets.hpp\"
 
 namespace server::web {
@@ -25,7 +28,8 @@ namespace {
 ${arrays}
 } // namespace
 
-std::span<const embedded_file> embedded_files() noexcept {
+std::span<const embedded_file> ${FUNCTION}() noexcept;
+std::span<const embedded_file> ${FUNCTION}() noexcept {
     static constexpr embedded_file files[] = {
 ${entries}    };
     return files;

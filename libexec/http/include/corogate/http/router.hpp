@@ -57,6 +57,7 @@ private:
 /// One method of one path.
 struct route {
     std::string method;
+    std::string pattern;
     route_options options;
     handler run;                   // either this,
     admit_hook admit;              // or one of these two
@@ -96,6 +97,9 @@ public:
 
     /// The methods of all paths, as for `Allow`.
     std::string_view allow_any() const noexcept { return allow_any_; }
+
+    /// All routes, as long as none is added; for documents and tests.
+    std::vector<const route*> routes() const;
 
 private:
     struct segment {
