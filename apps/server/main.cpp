@@ -1,8 +1,10 @@
 #include "api/routes.hpp"
 #include "edc/catalogue.hpp"
+#include "openapi/routes.hpp"
 #include "options.hpp"
 #include "service.hpp"
 #include "store/data_dir.hpp"
+#include "web/routes.hpp"
 
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/io_context.hpp>
@@ -94,6 +96,8 @@ int run(const server::options& options) {
     server::add_form_routes(routes, service);
     server::add_analysis_routes(routes, service);
     server::add_health_routes(routes, service);
+    server::web::add_web_routes(routes);
+    server::add_openapi_routes(routes);
     const auto counts = [&front] { return front.stats(); };
     if (monitor) {
         http::router monitoring;

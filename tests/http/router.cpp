@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <corogate/http/router.hpp>
 #include <stdexcept>
@@ -91,6 +92,18 @@ BOOST_AUTO_TEST_CASE(literals_go_before_names) {
     BOOST_TEST(found(routes, "GET", "/j/y") == 3U);
     BOOST_TEST(found(routes, "GET", "/k/x") == 2U);
     BOOST_TEST(found(routes, "GET", "/k/y") == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(a_router_lists_its_routes_as_they_were_given) {
+    http::router routes;
+    BOOST_TEST(routes.routes().empty());
+    routes.add("GET", "/a/{id}", nothing).add("POST", "/a/{id}", nothing).add("GET", "/", nothing);
+    std::vector<std::string> all;
+    for (const http::route* one : routes.routes())
+        all.push_back(one->method + " " + one->pattern);
+    std::sort(all.begin(), all.end());
+    const std::vector<std::string> expected{"GET /", "GET /a/{id}", "POST /a/{id}"};
+    BOOST_TEST(all == expected, boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(bad_routes_are_refused) {

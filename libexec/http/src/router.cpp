@@ -170,4 +170,12 @@ router::match router::find(request& of) const {
     return result;
 }
 
+std::vector<const route*> router::routes() const {
+    std::vector<const route*> all;
+    for (const resource& each : resources_)
+        for (const route& one : each.routes)
+            all.push_back(&one);
+    return all;
+}
+
 } // namespace corogate::http

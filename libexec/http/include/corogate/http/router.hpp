@@ -112,6 +112,9 @@ public:
     /// The methods of all paths, as for `Allow`.
     std::string_view allow_any() const noexcept { return allow_any_; }
 
+    /// All routes, as long as none is added; for documents and tests.
+    std::vector<const route*> routes() const;
+
 private:
     struct segment {
         std::string text; // the literal, or the name
