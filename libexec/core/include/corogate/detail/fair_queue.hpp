@@ -157,6 +157,13 @@ public:
     /// adds any: its own, at most as many of each other tenant as its turns allow, and the other
     /// classes' shares of that time. An estimate from above, in O(1).
     std::size_t ahead(const tenant& whose, priority_class c) const noexcept;
+    /// Calls `f(tenant)` once for each tenant that has something waiting, in no order. O(flows).
+    template <typename F>
+    void for_each_waiting(F f) const;
+    /// Calls `f(entry)` for the first entries of each flow in each of the orders that it keeps, by
+    /// arrival in all but that of started ones, until it says true.
+    template <typename F>
+    void look_at_fronts(F f) const;
     /// The weights of the tenants waiting in a class, added up.
     double active_weight(priority_class c) const noexcept {
         return static_cast<double>(of(c).quanta) / static_cast<double>(quantum_);
@@ -305,6 +312,28 @@ inline std::size_t fair_queue::ahead(const tenant& whose, priority_class c) cons
             // Weights are to each other as strides are the other way round; and one unit more.
             sum += std::min<std::size_t>(other.units, (within + 1) * in.stride / other.stride + 1);
     return sum;
+}
+
+template <typename F>
+void fair_queue::for_each_waiting(F f) const {
+    for (const auto& c : classes_)
+        for (const auto* list : {&c.active, &c.later})
+            for (const flow& one : *list) {
+                const tenant& whose = one.owner();
+                bool told = false; // for a more urgent class
+                for (const auto before : all_priority_classes)
+                    told = told || (before < one.of_class() && whose.of_class(before).units() > 0);
+                if (!told)
+                    f(whose);
+            }
+}
+
+template <typename F>
+void fair_queue::look_at_fronts(F f) const {
+    for (const auto& c : classes_)
+        for (const auto* list : {&c.active, &c.later})
+            for (const flow& one : *list)
+                one.look_at_fronts(f);
 }
 
 inline queue_entry* fair_queue::next() noexcept {

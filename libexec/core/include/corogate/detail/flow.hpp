@@ -164,6 +164,18 @@ private:
         return !a ? b : !b ? a : before(*a, *b) ? b : a;
     }
 
+    template <typename F>
+    void look_at_fronts(F& f) const {
+        const auto look = [&f](const entry_list& list) {
+            for (const queue_entry& entry : list)
+                if (f(entry))
+                    return;
+        };
+        look(started_);
+        for (const entry_list& list : waiting_)
+            look(list);
+    }
+
     /// The entry to serve from; the flow is not empty.
     queue_entry* first(bool newest_first) noexcept {
         if (!started_.empty())

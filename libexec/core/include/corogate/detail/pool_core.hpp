@@ -36,6 +36,7 @@
 #include <corogate/drain_report.hpp>
 #include <corogate/environment.hpp>
 #include <corogate/errc.hpp>
+#include <corogate/pool_activity.hpp>
 #include <corogate/pool_options.hpp>
 #include <corogate/pool_stats.hpp>
 #include <corogate/refusal.hpp>
@@ -83,7 +84,8 @@ private:
 /// has got a task, so that a burst of short tasks does not start a runner for each.
 ///
 /// The members are defined in pool_doors.hpp (any thread), pool_strand.hpp (decisions),
-/// pool_life.hpp (drain, stop, limits) and pool_runners.hpp (the coroutine).
+/// pool_life.hpp (drain, stop, limits), pool_look.hpp (who waits and what runs) and
+/// pool_runners.hpp (the coroutine).
 class pool_core : public std::enable_shared_from_this<pool_core> {
 public:
     using clock = std::chrono::steady_clock;
@@ -206,6 +208,7 @@ public:
     }
 
     pool_stats stats();
+    pool_activity activity(std::size_t most);
     const pool_timings_state& timings() const noexcept { return timings_; }
     void sample(task_node& node) noexcept;
     /// A task that was timed is admitted only now.
@@ -351,6 +354,9 @@ private:
     void set_alarm();
     void alarm_rang();
     void look_for_stuck();
+    static clock::time_point
+    seen_since(runner& r, std::uint64_t progress, clock::time_point time) noexcept;
+    void look_around(std::size_t most, pool_activity& into);
 
     void check_drained();
     void check_resized();
@@ -546,5 +552,6 @@ inline bool pool_core::runs_task(const asio::any_io_executor& executor) const no
 
 #include <corogate/detail/pool_doors.hpp>
 #include <corogate/detail/pool_life.hpp>
+#include <corogate/detail/pool_look.hpp>
 #include <corogate/detail/pool_runners.hpp>
 #include <corogate/detail/pool_strand.hpp>

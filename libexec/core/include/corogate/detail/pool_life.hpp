@@ -476,13 +476,9 @@ inline void pool_core::look_for_stuck() {
     std::vector<stuck_task> found;
     for (const auto& r : runners_) {
         const auto progress = r->progress.load(std::memory_order_acquire);
+        const auto since = seen_since(*r, progress, time);
         auto& seen = r->watched;
-        if (progress != seen.progress) {
-            seen.progress = progress;
-            seen.since = time;
-            seen.told = false;
-        }
-        if (!(progress & 1) || seen.told || time - seen.since < options_.stuck_after())
+        if (!(progress & 1) || seen.told || time - since < options_.stuck_after())
             continue;
         seen.told = true;
         stuck_task task;
@@ -492,7 +488,7 @@ inline void pool_core::look_for_stuck() {
             task.tenant = job->tenant_name;
             task.name = job->name;
         }
-        task.running = time - seen.since;
+        task.running = time - since;
         task.lent = seen.lent;
         found.push_back(std::move(task));
     }

@@ -141,6 +141,34 @@ public:
     void newest_first(bool on) noexcept { queue_.newest_first(on); }
     bool newest_first() const noexcept { return queue_.newest_first(); }
 
+    /// When the task that waits longest was admitted, in clock ticks, of those that were timed; 0
+    /// where none is found. Looks at one task of each flow and order that is kept, and at others
+    /// behind those that were not timed as long as `budget` lasts.
+    std::int64_t oldest_stamp(std::size_t& budget) const {
+        std::int64_t oldest = 0;
+        queue_.look_at_fronts([&](const queue_entry& entry) {
+            std::int64_t stamp = 0;
+            const auto look = [&](const queue_entry& one) {
+                stamp = static_cast<const task_node&>(one).stamp;
+                if (stamp != 0 || budget == 0)
+                    return true;
+                --budget;
+                return false;
+            };
+            bool enough = false;
+            if (!entry.composite())
+                enough = look(entry);
+            else
+                for (const queue_entry& one : static_cast<const job_record&>(entry).waiting)
+                    if ((enough = look(one)))
+                        break;
+            if (stamp != 0 && (oldest == 0 || stamp < oldest))
+                oldest = stamp;
+            return enough;
+        });
+        return oldest;
+    }
+
     /// Takes tasks out in favour of a newcomer of that many: of the tenant that holds most, the
     /// unstarted jobs that would be served last, if their submitters still wait; until `lacking`
     /// places are free. All or nothing.

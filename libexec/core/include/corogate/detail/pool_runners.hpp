@@ -50,7 +50,7 @@ public:
         , runner_(r)
         , node_(node) {
         r.number = 0;
-        r.note_start();
+        r.note_start(node->job != nullptr);
         if (node->stamp != 0)
             note_start();
     }
@@ -82,6 +82,7 @@ private:
 
     void note_start() noexcept {
         began_ = core_.now();
+        runner_.note_time(began_.time_since_epoch().count());
         const duration waited = began_.time_since_epoch() - duration(node_->stamp);
         if (node_->weight != 0)
             core_.timings_.queue_wait.record(waited, node_->weight);

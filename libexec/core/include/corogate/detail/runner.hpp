@@ -11,6 +11,7 @@
 #include <corogate/detail/task_node.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 namespace corogate::detail {
 
@@ -67,6 +68,11 @@ struct alignas(64) runner {
         bool lent = false;
     } watched;
 
+    /// Of the task that runs: when it started, in clock ticks, where it is timed; the lowest bit
+    /// says whether it has a job record. Written before `progress` says that it runs, and once
+    /// after.
+    std::atomic<std::int64_t> start{0};
+
     // One writer, read by the control strand: starts << 1 | running.
     std::atomic<std::uint64_t> progress{0};
     // failures << 1 | the last one may not be in `progress` yet.
@@ -83,6 +89,28 @@ struct alignas(64) runner {
                 return {p >> 1, (p >> 1) - (p & 1), (f >> 1) - (p & f & 1)};
         }
     }
+    struct running_now {
+        std::uint64_t progress;
+        std::int64_t start; // 0: not timed
+        job_record* job;    // null: without a record
+    };
+    /// The task that runs; none also where that changes all the time, or is just ending. Control
+    /// strand: the job named may be looked at there.
+    std::optional<running_now> task() const noexcept {
+        for (int tries = 0; tries < 8; ++tries) {
+            const auto p = progress.load(std::memory_order_acquire);
+            if (!(p & 1))
+                return std::nullopt;
+            const auto began = start.load(std::memory_order_acquire);
+            job_record* const whose = job.load(std::memory_order_acquire);
+            if (progress.load(std::memory_order_relaxed) != p)
+                continue;
+            if ((began & 1) && !whose)
+                return std::nullopt;
+            return running_now{p, began & ~std::int64_t{1}, whose};
+        }
+        return std::nullopt;
+    }
     /// Which of its tasks runs, counted from 1; of no task while none does.
     std::uint64_t generation() const noexcept {
         const auto p = progress.load(std::memory_order_relaxed);
@@ -94,10 +122,15 @@ struct alignas(64) runner {
         boost::asio::post(strand, [handler = std::move(resume)]() mutable { handler(); });
     }
 
-    void note_start() noexcept {
+    void note_start(bool recorded) noexcept {
+        start.store(recorded, std::memory_order_relaxed);
         if (const auto f = failed.load(std::memory_order_relaxed); f & 1)
             failed.store(f - 1, std::memory_order_release);
         progress.store(progress.load(std::memory_order_relaxed) + 3, std::memory_order_release);
+    }
+    void note_time(std::int64_t ticks) noexcept {
+        const auto recorded = start.load(std::memory_order_relaxed) & 1;
+        start.store((ticks & ~std::int64_t{1}) | recorded, std::memory_order_release);
     }
     void note_end(bool with_exception) noexcept {
         if (with_exception)

@@ -54,6 +54,13 @@ public:
     const flow& of_class(priority_class c) const noexcept {
         return flows_[static_cast<std::size_t>(c)];
     }
+    /// Those of them that wait.
+    std::size_t waiting() const noexcept {
+        std::size_t sum = 0;
+        for (const flow& one : flows_)
+            sum += one.units();
+        return sum;
+    }
     /// When it should come again when it is refused.
     retry_hint& hint(priority_class c) noexcept { return hints_[static_cast<std::size_t>(c)]; }
     /// Neither held nor referred to: may be collected.
