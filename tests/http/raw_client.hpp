@@ -99,6 +99,37 @@ public:
         return read();
     }
 
+    /// The next chunk of a body in chunks, as the server sent it; empty: the last one. Behind
+    /// `read(true)`. Throws where the server closes before it is whole.
+    std::string read_chunk() {
+        const std::string size = take_until("\r\n");
+        const std::size_t octets = std::stoul(size, nullptr, 16);
+        while (input_.size() < octets + 2)
+            if (!receive())
+                throw std::runtime_error("half a chunk");
+        const std::string chunk = input_.substr(0, octets);
+        if (input_.substr(octets, 2) != "\r\n")
+            throw std::runtime_error("not a chunk: " + input_);
+        input_.erase(0, octets + 2);
+        return chunk;
+    }
+
+    /// All octets up to the close.
+    std::string read_all() {
+        while (receive())
+            ;
+        return std::exchange(input_, {});
+    }
+
+    void leave() { ::close(std::exchange(socket_, -1)); }
+
+    /// Leaves with a reset.
+    void reset() {
+        const linger at_once{1, 0};
+        ::setsockopt(socket_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+        leave();
+    }
+
     /// Waits for the server to close and says whether it did so without a further octet. A reset
     /// is no close: it can cost the client an answer.
     bool closed() { return input_.empty() && !receive(); }
@@ -117,6 +148,16 @@ protected:
     int socket() const noexcept { return socket_; }
 
 private:
+    std::string take_until(std::string_view mark) {
+        std::size_t end = 0;
+        while ((end = input_.find(mark)) == std::string::npos)
+            if (!receive())
+                throw std::runtime_error("closed in the middle");
+        const std::string taken = input_.substr(0, end);
+        input_.erase(0, end + mark.size());
+        return taken;
+    }
+
     bool receive() {
         char octets[4096];
         const auto got = receive_some(octets, sizeof octets);

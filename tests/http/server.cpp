@@ -584,6 +584,314 @@ BOOST_AUTO_TEST_CASE(accepting_survives_a_lack_of_descriptors) {
 
 // ------------------------------------------------------------------------------------------------
 
+namespace {
+
+/// Looks at its connections every 5 ms.
+http::server_options quick() { return http::server_options().body_time(20ms); }
+
+constexpr const char* get_stream = "GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+/// A server whose `/stream` is produced by what the test says.
+struct streaming {
+    error_log errors;
+    http::server server;
+
+    explicit streaming(http::stream_body produce, http::server_options options = quick())
+        : server(options.on_error(errors.hook())) {
+        const http::handler start = [produce](http::request&) -> asio::awaitable<http::response> {
+            co_return http::response().stream(produce, "text/event-stream");
+        };
+        http::router routes;
+        routes.add("GET", "/stream", start).add("GET", "/", hello);
+        server.start(std::move(routes));
+    }
+
+    void wait_for_the_end() {
+        while (server.stats().streams_open != 0)
+            std::this_thread::yield();
+    }
+};
+
+/// Awaits what never comes; the cancellation ends it.
+asio::awaitable<void> wait_for_ever() {
+    asio::steady_timer timer(
+        co_await asio::this_coro::executor, asio::steady_timer::time_point::max()
+    );
+    co_await timer.async_wait(asio::use_awaitable);
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_CASE(a_streamed_answer_comes_in_chunks) {
+    gate half;
+    const http::stream_body produce = [&half](http::body_writer& to) -> asio::awaitable<void> {
+        BOOST_TEST(co_await to.write("one"));
+        BOOST_TEST(co_await to.write(""));
+        co_await half.pass();
+        BOOST_TEST(to.open());
+        BOOST_TEST(co_await to.write(std::string(100000, 'x')));
+    };
+    streaming on(produce);
+    raw_client client(on.server.port());
+    client.send(get_stream);
+    const auto head = client.read(true);
+    BOOST_TEST(head.status == 200);
+    BOOST_TEST(head.header("Content-Type") == "text/event-stream");
+    BOOST_TEST(head.header("Transfer-Encoding") == "chunked");
+    BOOST_TEST(head.header("Content-Length") == "");
+    BOOST_TEST(client.read_chunk() == "one");
+    half.wait_for_arrival();
+    BOOST_TEST(on.server.stats().streams_open == 1U);
+    client.send(plain_get); // pipelined: it has to wait, and is not lost
+    half.open();
+    BOOST_TEST((client.read_chunk() == std::string(100000, 'x')));
+    BOOST_TEST(client.read_chunk() == "");
+    BOOST_TEST(client.read().body == "hello");
+    BOOST_TEST(on.server.stats().streams_open == 0U);
+    BOOST_TEST(on.server.stats().answers[2] == 2U);
+
+    client.send("HEAD /stream HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    BOOST_TEST(client.read(true).header("Transfer-Encoding") == "chunked");
+    BOOST_TEST(client.ask(plain_get).body == "hello");
+    BOOST_TEST(on.errors.all() == "");
+}
+
+BOOST_AUTO_TEST_CASE(a_stream_to_http_1_0_ends_with_the_connection) {
+    const http::stream_body produce = [](http::body_writer& to) -> asio::awaitable<void> {
+        co_await to.write("one");
+        co_await to.write("two");
+    };
+    streaming on(produce);
+    raw_client client(on.server.port());
+    client.send("GET /stream HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    const auto head = client.read(true);
+    BOOST_TEST(head.header("Transfer-Encoding") == "");
+    BOOST_TEST(head.header("Connection") == "close");
+    BOOST_TEST(client.read_all() == "onetwo");
+}
+
+BOOST_AUTO_TEST_CASE(a_stream_ends_when_its_client_goes) {
+    std::promise<bool> open_at_the_end;
+    const http::stream_body produce = [&](http::body_writer& to) -> asio::awaitable<void> {
+        co_await to.write("one");
+        try {
+            co_await wait_for_ever();
+        } catch (const boost::system::system_error&) {
+            open_at_the_end.set_value(to.open());
+            throw;
+        }
+    };
+    for (const bool by_reset : {false, true}) {
+        open_at_the_end = {};
+        streaming on(produce);
+        raw_client client(on.server.port());
+        client.send(get_stream);
+        client.read(true);
+        BOOST_TEST(client.read_chunk() == "one");
+        client.send(plain_get); // what has been sent ahead does not hide the end
+        if (by_reset)
+            client.reset();
+        else
+            client.leave();
+        BOOST_TEST(!open_at_the_end.get_future().get());
+        while (on.server.stats().connections_open != 0)
+            std::this_thread::yield();
+        BOOST_TEST(on.server.stats().streams_open == 0U);
+        BOOST_TEST(on.server.stats().clients_gone == 1U);
+        BOOST_TEST(on.errors.all() == "");
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_stream_is_told_to_end_when_the_server_closes) {
+    const http::stream_body produce = [](http::body_writer& to) -> asio::awaitable<void> {
+        BOOST_TEST(co_await to.write("one"));
+        try {
+            co_await wait_for_ever();
+        } catch (const boost::system::system_error&) {
+        }
+        BOOST_TEST(!to.open());
+        BOOST_TEST(!co_await to.write("last word"));
+    };
+    streaming on(produce);
+    raw_client client(on.server.port());
+    client.send(get_stream);
+    client.read(true);
+    BOOST_TEST(client.read_chunk() == "one");
+    auto closing = on.server.async_close(1h, asio::use_future);
+    BOOST_TEST(client.read_chunk() == "last word");
+    BOOST_TEST(client.read_chunk() == "");
+    client.finish();
+    BOOST_TEST(client.closed());
+    BOOST_TEST(closing.get() == 0U);
+    BOOST_TEST(on.errors.all() == "");
+}
+
+BOOST_AUTO_TEST_CASE(a_stream_that_nobody_reads_is_cut) {
+    const http::stream_body produce = [](http::body_writer& to) -> asio::awaitable<void> {
+        while (co_await to.write(std::string(1 << 20, 'x')))
+            ;
+    };
+    streaming on(produce, http::server_options().write_time(20ms));
+    raw_client client(on.server.port());
+    client.send(get_stream);
+    BOOST_TEST(client.read(true).status == 200);
+    while (on.server.stats().connections_open != 0)
+        std::this_thread::yield();
+    BOOST_CHECK_THROW(client.read_all(), std::runtime_error); // a reset: the body is not whole
+}
+
+BOOST_AUTO_TEST_CASE(a_stream_that_fails_ends_in_the_middle) {
+    const http::stream_body produce = [](http::body_writer& to) -> asio::awaitable<void> {
+        co_await to.write("one");
+        throw std::runtime_error("no more");
+    };
+    streaming on(produce);
+    raw_client client(on.server.port());
+    client.send(get_stream);
+    client.read(true);
+    BOOST_TEST(client.read_chunk() == "one");
+    BOOST_CHECK_THROW(client.read_chunk(), std::runtime_error);
+    BOOST_TEST(on.errors.all() == "a stream failed: no more\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_stream_may_come_from_another_thread) {
+    asio::thread_pool elsewhere(1);
+    const http::stream_body produce = [&elsewhere](http::body_writer& to) -> asio::awaitable<void> {
+        for (int i = 0; i < 10; ++i) {
+            const auto executor = elsewhere.get_executor();
+            co_await asio::post(asio::bind_executor(executor, asio::use_awaitable));
+            co_await to.write("x");
+        }
+    };
+    const http::handler start = [produce](http::request&) -> asio::awaitable<http::response> {
+        co_return http::response().stream(produce, "text/plain");
+    };
+    http::server server{http::server_options()};
+    http::router routes;
+    routes.add("GET", "/stream", start, http::route_options().resumes_elsewhere());
+    server.start(std::move(routes));
+    raw_client client(server.port());
+    client.send(get_stream);
+    client.read(true);
+    for (int i = 0; i < 10; ++i)
+        BOOST_TEST(client.read_chunk() == "x");
+    BOOST_TEST(client.read_chunk() == "");
+}
+
+// ------------------------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(a_client_that_goes_cancels_its_handler) {
+    std::promise<bool> cancelled;
+    const http::handler wait = [&](http::request&) -> asio::awaitable<http::response> {
+        try {
+            co_await wait_for_ever();
+        } catch (const boost::system::system_error& error) {
+            cancelled.set_value(error.code() == asio::error::operation_aborted);
+            throw;
+        }
+        co_return http::response(204);
+    };
+    for (const bool by_reset : {false, true}) {
+        cancelled = {};
+        error_log errors;
+        http::server server{quick().on_error(errors.hook())};
+        http::router routes;
+        routes.add("GET", "/", wait);
+        server.start(std::move(routes));
+        raw_client client(server.port());
+        client.send(plain_get);
+        while (server.stats().requests == 0)
+            std::this_thread::yield();
+        client.send(plain_get);
+        if (by_reset)
+            client.reset();
+        else
+            client.leave();
+        BOOST_TEST(cancelled.get_future().get());
+        while (server.stats().connections_open != 0)
+            std::this_thread::yield();
+        BOOST_TEST(server.stats().clients_gone == 1U);
+        BOOST_TEST(server.stats().requests == 1U);
+        for (const std::uint64_t count : server.stats().answers)
+            BOOST_TEST(count == 0U); // nothing was sent
+        BOOST_TEST(errors.all() == "");
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_client_that_goes_cancels_its_job_and_its_place_in_the_queue) {
+    http::server server{quick()};
+    corogate::task_pool pool{corogate::pool_options().threads(1).limit(1).queue_tasks(1).overflow(
+        corogate::overflow_policy::wait
+    )};
+    std::atomic<int> waiting{0};
+    const http::async_admit_hook admit = [&](const http::request&)
+        -> asio::awaitable<boost::system::result<corogate::job, http::response>> {
+        ++waiting;
+        auto job = co_await pool.async_admit(1, corogate::job_options(), asio::use_awaitable);
+        if (!job)
+            co_return http::from_refusal(job.error());
+        co_return std::move(*job);
+    };
+    const http::admitted_handler run = [&](http::request&,
+                                           corogate::job job) -> asio::awaitable<http::response> {
+        auto task = [] { return wait_for_ever(); };
+        std::vector<decltype(task)> tasks(1, task);
+        co_await job.async_run(tasks, asio::use_awaitable);
+        co_return http::response(204);
+    };
+    http::router routes;
+    routes.add("POST", "/", admit, run);
+    server.start(std::move(routes));
+    std::vector<raw_client> clients;
+    for (std::uint64_t i = 1; i <= 3; ++i) { // one runs, one is queued, one waits for admission
+        clients.emplace_back(server.port()).send(std::string(post_head) + "\r\n");
+        while (waiting.load() < static_cast<int>(i) ||
+               pool.stats().accepted < std::min(i, std::uint64_t{2}))
+            std::this_thread::yield();
+    }
+    clients.pop_back();
+    while (server.stats().clients_gone < 1)
+        std::this_thread::yield();
+    BOOST_TEST(pool.stats().accepted == 2U);
+    clients.clear();
+    while (server.stats().clients_gone < 3 || pool.stats().cancelled < 2)
+        std::this_thread::yield();
+    BOOST_TEST(pool.stats().running == 0U);
+    server.stop();
+}
+
+BOOST_AUTO_TEST_CASE(a_half_closed_client_is_served_where_the_options_say_so) {
+    for (const bool served : {false, true}) {
+        gate busy;
+        http::server server{quick().serve_half_closed(served)};
+        const http::handler slow = [&busy](http::request&) -> asio::awaitable<http::response> {
+            co_await busy.pass();
+            co_return http::response::text(200, "done");
+        };
+        http::router routes;
+        routes.add("GET", "/", slow).add("GET", "/quick", hello);
+        server.start(std::move(routes));
+        raw_client client(server.port());
+        client.send(plain_get);
+        client.finish();
+        busy.wait_for_arrival();
+        if (served) {
+            raw_client other(server.port());
+            for (int i = 0; i < 10; ++i) // some time for the server to look
+                BOOST_TEST(
+                    other.ask("GET /quick HTTP/1.1\r\nHost: localhost\r\n\r\n").status == 200
+                );
+            busy.open();
+            BOOST_TEST(client.read().body == "done");
+        } else {
+            BOOST_TEST(client.closed()); // without an answer
+            BOOST_TEST(server.stats().clients_gone == 1U);
+        }
+    }
+}
+
+// ------------------------------------------------------------------------------------------------
+
 BOOST_AUTO_TEST_CASE(a_port_in_use_is_one_clear_sentence) {
     const http::server first{http::server_options()};
     const std::string port = std::to_string(first.port());

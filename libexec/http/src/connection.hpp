@@ -3,7 +3,10 @@
 #include "message_parser.hpp"
 #include "transport.hpp"
 
+#include <atomic>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/intrusive/list_hook.hpp>
 #include <chrono>
@@ -53,7 +56,12 @@ class connection : public boost::intrusive::list_base_hook<
 public:
     using clock = std::chrono::steady_clock;
 
-    connection(worker& on, tcp_socket socket, const boost::asio::ip::address& remote);
+    using signal = std::shared_ptr<boost::asio::cancellation_signal>;
+
+    /// `cancel` is the signal that the coroutine of `serve` gets.
+    connection(
+        worker& on, tcp_socket socket, const boost::asio::ip::address& remote, signal cancel
+    );
     ~connection();
 
     static boost::asio::awaitable<void> serve(std::unique_ptr<connection> self);
@@ -63,6 +71,19 @@ public:
     void begin_closing();
     void cut() noexcept;
 
+    /// Whether the application is at work for this connection, so that its client is watched.
+    bool serving() const noexcept { return phase_ == phase::handler || phase_ == phase::stream; }
+    int descriptor() { return socket_.raw().native_handle(); }
+    /// Tells the application so, which may end the connection at once.
+    void client_has_gone();
+    /// Cancels the producer of a stream whose writes are refused, but which awaits something else.
+    void end_refused_stream();
+
+    // For `body_writer`.
+    boost::asio::awaitable<bool> write_piece(std::string octets);
+    bool stream_open() const noexcept { return stream_open_; }
+    boost::asio::any_io_executor executor();
+
 private:
     enum class phase {
         handshake, // of TLS
@@ -70,6 +91,7 @@ private:
         head,      // part of a header block has come
         body,      // the body is being read
         handler,   // the application has it; no deadline here
+        stream,    // the application produces the body; no deadline here
         write,     // an answer is being written
         linger,    // the last answer is out; what still comes is dropped
     };
@@ -86,6 +108,9 @@ private:
     boost::asio::awaitable<next> refuse(response answer);
     boost::asio::awaitable<next> object(objection why);
     boost::asio::awaitable<response> call_handler();
+    boost::asio::awaitable<next> stream(const response& answer);
+    boost::asio::awaitable<bool> produce(const stream_body& body);
+    next leave_gone_client();
     boost::asio::awaitable<bool> write(const response& answer);
     boost::asio::awaitable<bool> write_octets(std::string_view first, std::string_view second);
     boost::asio::awaitable<void> linger();
@@ -96,6 +121,13 @@ private:
     boost::asio::awaitable<void> come_home();
     void render(const response& answer);
     void tell() noexcept;
+    bool at_home() const noexcept;
+    void cancel_application();
+    response report(std::string what, const std::exception* why) const;
+    bool lasts() const; // this connection, for another request
+    bool has_body(const response& answer) const noexcept;
+    void append_number(std::uint64_t value, int base = 10);
+    void enter_body();
     void enter(phase which); // without a deadline
     void enter(phase which, clock::duration most);
 
@@ -110,7 +142,18 @@ private:
     const route* route_ = nullptr;
     job job_;
     phase phase_ = phase::idle;
+    clock::time_point since_{}; // begin of the phase
     clock::time_point deadline_ = clock::time_point::max();
+    clock::time_point metered_until_ = clock::time_point::max();
+    std::size_t metered_ = 0; // octets of the body that came in this stretch
+    const clock::time_point born_ = clock::now();
+    std::size_t served_ = 0;
+    signal cancel_;
+    std::atomic<bool> stream_open_{false}; // read by producers on other threads
+    bool chunked_ = false;                 // the stream
+    bool written_ = true;                  // all of the stream so far
+    bool gone_ = false;                    // the client
+    bool cancelled_ = false;               // the application
     bool timed_out_ = false;
     bool keep_alive_ = true;
     bool fresh_ = true; // no request has come yet

@@ -18,6 +18,17 @@ namespace corogate::http {
 /// Answers a request whose body has been read. It runs on a thread of the server, which serves
 /// other connections as well: it awaits, it never blocks. What it throws becomes a 500 without
 /// details and goes to the server's error hook.
+///
+/// When the client goes meanwhile, the handler gets terminal cancellation, so that what it awaits
+/// (its job) is cancelled; the answer, or what it throws then, is dropped, and the request counts
+/// as `server_stats::clients_gone` (499 in logs). The same holds for an asynchronous admission
+/// hook. Gone is a client whose connection has been reset, or that has closed its sending side: see
+/// `server_options::serve_half_closed`. It is looked for about four times a second, so short
+/// requests pay nothing for it.
+///
+/// The cancellation comes from the thread of the connection. A handler that stays there, as
+/// awaitables do by default, needs nothing; one that resumes on other threads (by `bind_executor`,
+/// say) races with it, so its route must say `route_options::resumes_elsewhere`.
 using handler = std::function<boost::asio::awaitable<response>(request&)>;
 
 /// Decides after the header block and before the body whether the work is taken: the reserved job,
@@ -61,10 +72,29 @@ public:
         return needs_.value_or(method == "GET" || method == "HEAD" ? role::read : role::submit);
     }
 
+    /// The media type of what the route answers when all is well; a request whose `Accept` excludes
+    /// it is a 406, before admission. Default: `Accept` is not looked at. Problems are sent as they
+    /// are, whatever the client accepts.
+    route_options& gives(std::string_view type) {
+        gives_ = type;
+        return *this;
+    }
+    const std::string& gives() const noexcept { return gives_; }
+
+    /// The handler (hook, producer of a stream) may resume on threads that are not the server's. It
+    /// gets no cancellation then; that its client has gone shows when it has ended.
+    route_options& resumes_elsewhere(bool may = true) {
+        resumes_elsewhere_ = may;
+        return *this;
+    }
+    bool resumes_elsewhere() const noexcept { return resumes_elsewhere_; }
+
 private:
     std::size_t body_limit_ = 0;
     std::string content_type_;
     std::optional<role> needs_;
+    std::string gives_;
+    bool resumes_elsewhere_ = false;
 };
 
 /// One method of one path.
