@@ -2,6 +2,7 @@
 
 #include "analysis/site_kri.hpp"
 #include "edc/evaluate.hpp"
+#include "log.hpp"
 
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
@@ -12,8 +13,6 @@
 #include <corogate/limiters/adaptive.hpp>
 #include <fmt/format.h>
 #include <functional>
-#include <iostream>
-#include <syncstream>
 #include <utility>
 
 namespace asio = boost::asio;
@@ -39,9 +38,9 @@ corogate::pool_options pool_options_of(const options& from) {
         try {
             std::rethrow_exception(error);
         } catch (const std::exception& e) {
-            std::osyncstream(std::cerr) << "corogate-server: a task failed: " << e.what() << '\n';
+            tell(log_level::error, fmt::format("a task failed: {}", e.what()));
         } catch (...) {
-            std::osyncstream(std::cerr) << "corogate-server: a task failed\n";
+            tell(log_level::error, "a task failed");
         }
     });
     return to;
@@ -129,8 +128,7 @@ asio::awaitable<std::vector<finding_record>> check_form(
                 said = edc::evaluate(*rule, *records);
             } catch (const std::exception& e) {
                 // One broken check must neither hide the others' findings nor pass for a pass.
-                std::osyncstream(std::cerr)
-                    << "corogate-server: rule " << rule->id << " failed: " << e.what() << '\n';
+                tell(log_level::error, fmt::format("rule {} failed: {}", rule->id, e.what()));
                 said.skips.push_back({rule->id, "the check failed inside the server"});
             }
             co_return said;
@@ -179,20 +177,18 @@ asio::awaitable<void> run_job(service& with, std::string job_id) {
 
 namespace {
 
-/// A sentence on standard error for what nobody waits for.
+/// A sentence in the log for what nobody waits for.
 auto complain(std::string about) {
     return [about = std::move(about)](std::exception_ptr error) {
         if (!error)
             return;
-        std::osyncstream to(std::cerr);
-        to << "corogate-server: " << about;
         try {
             std::rethrow_exception(error);
         } catch (const std::exception& e) {
-            to << ": " << e.what();
+            tell(log_level::error, fmt::format("{}: {}", about, e.what()));
         } catch (...) { // nothing to add
+            tell(log_level::error, about);
         }
-        to << '\n';
     };
 }
 
@@ -256,8 +252,10 @@ asio::awaitable<corogate::job> service::async_admit_patiently(std::size_t n, std
 asio::awaitable<void> service::check_stored(const form_record& form) {
     using corogate::errc;
     const auto leave = [&form](std::string_view why) {
-        std::osyncstream(std::cerr) << "corogate-server: form " << form.id << " of study "
-                                    << form.study << " stays unchecked: " << why << '\n';
+        tell(
+            log_level::warning,
+            fmt::format("form {} of study {} stays unchecked: {}", form.id, form.study, why)
+        );
     };
     const edc::study* study = studies_.find(form.study);
     if (!study || !study->has_form(form.form)) {

@@ -4,6 +4,7 @@
 
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/json.hpp>
+#include <corogate/http/access.hpp>
 #include <corogate/http/problem.hpp>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
@@ -99,9 +100,11 @@ asio::awaitable<http::response> get_job(service& with, http::request& from) {
 } // namespace
 
 void add_analysis_routes(http::router& to, service& with) {
-    auto admit = [&with](const http::request&) {
+    auto admit = [&with](const http::request& from) {
         corogate::job_options who;
-        who.priority(corogate::priority_class::background).name("analysis");
+        who.tenant(http::tenant_of(from, ""))
+            .priority(corogate::priority_class::background)
+            .name("analysis");
         return with.async_admit(job_kind::analysis, 1, std::move(who));
     };
     auto accept = [&with](http::request& from, corogate::job place) {

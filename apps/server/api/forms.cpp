@@ -3,6 +3,7 @@
 
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/json.hpp>
+#include <corogate/http/access.hpp>
 #include <corogate/http/problem.hpp>
 #include <memory>
 #include <utility>
@@ -190,7 +191,7 @@ void add_form_routes(http::router& to, service& with) {
         if (!target)
             co_return target.error();
         corogate::job_options who;
-        who.tenant(target->site)
+        who.tenant(http::tenant_of(from, target->site))
             .priority(corogate::priority_class::interactive)
             .deadline(time_given(from, with.settings().save_time))
             .name("form " + target->form);

@@ -14,10 +14,12 @@ void add_form_routes(corogate::http::router& to, service& with);         // /v1/
 void add_analysis_routes(corogate::http::router& to, service& with);     // /v1/analyses, /v1/jobs
 void add_health_routes(corogate::http::router& to, const service& with); // /livez, /readyz
 
-/// GET /metrics; `counts` gives what the HTTP server counted.
+/// GET /metrics; `counts` gives what the HTTP server counted, `dropped` the lines that the log
+/// lost, where there is a log.
 void add_metrics_route(
     corogate::http::router& to, const service& with,
-    std::function<corogate::http::server_stats()> counts
+    std::function<corogate::http::server_stats()> counts,
+    std::function<std::uint64_t()> dropped = {}
 );
 
 } // namespace server

@@ -31,8 +31,7 @@ public:
 
     bool secure() const noexcept { return tls_ != nullptr; }
 
-    /// The socket itself. Its octets are not what was said, where it is secure.
-    tcp_socket& raw() noexcept { return socket_; }
+    tcp_socket::native_handle_type native_handle() { return socket_.native_handle(); }
 
     bool is_open() const noexcept { return socket_.is_open(); }
     void cancel(error_code& error) { socket_.cancel(error); }
