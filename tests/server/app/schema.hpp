@@ -119,10 +119,10 @@ private:
             if (of.is_number())
                 compare(of.to_number<double>(), key, wants, say);
         } else if (key == "pattern") {
-            if (of.is_string() && !std::regex_search(
-                                      std::string(of.as_string()),
-                                      std::regex(std::string(wants.as_string()))
-                                  ))
+            if (of.is_string() &&
+                !std::regex_search(
+                    std::string(of.as_string()), std::regex(std::string(wants.as_string()))
+                ))
                 say("does not look like " + serialize(wants) + ": " + serialize(of));
         } else if (key == "format") {
             check_format(of, wants.as_string(), say);
@@ -132,8 +132,7 @@ private:
     }
 
     template <typename Number, typename Say>
-    static void
-    compare(Number has, std::string_view key, const value& bound, const Say& say) {
+    static void compare(Number has, std::string_view key, const value& bound, const Say& say) {
         const auto number = static_cast<double>(has);
         const auto wanted = bound.to_number<double>();
         if (key.starts_with("min") ? number < wanted : number > wanted)
