@@ -58,9 +58,10 @@ void add_openapi_routes(http::router& to) {
         answer.set("Content-Security-Policy", file_policy);
         co_return answer;
     };
-    to.add("GET", "/openapi.json", file(document_name, file_policy));
-    to.add("GET", "/docs", file(page_name, page_policy));
-    to.add("GET", "/docs/{name}", part);
+    const auto for_all = http::route_options().needs(http::role::none);
+    to.add("GET", "/openapi.json", file(document_name, file_policy), for_all);
+    to.add("GET", "/docs", file(page_name, page_policy), for_all);
+    to.add("GET", "/docs/{name}", part, for_all);
 }
 
 std::string_view openapi_document() noexcept { return table().find(document_name)->octets(); }

@@ -43,7 +43,7 @@ void add_web_routes(http::router& to) {
     auto file = [](http::request& from) -> asio::awaitable<http::response> {
         const asset* found = table().find(from.param("name"));
         if (!found || found->name() == "index.html") {
-            http::problem no(404, "unknown", "there is no such file");
+            http::problem no(404, "not-found", "there is no such file");
             co_return no.field("name").to_response();
         }
         auto answer = found->answer(from);
