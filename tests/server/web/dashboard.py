@@ -27,17 +27,18 @@ browser = None
 class Server:
     """A corogate-server of its own, on a port that stays the same over a restart."""
 
-    def __init__(self, *options):
+    def __init__(self, *options, tokens=""):
         self.folder = tempfile.TemporaryDirectory()
         self.port = free_port()
         self.options = options
+        self.environment = dict(os.environ, COROGATE_TOKENS=tokens)
         self.process = None
         self.start()
 
     def start(self):
         self.process = subprocess.Popen(
             [program, "--port", str(self.port), "--data", self.folder.name, *self.options],
-            stdout=subprocess.PIPE, text=True,
+            stdout=subprocess.PIPE, text=True, env=self.environment,
         )
         line = self.process.stdout.readline()
         assert "listens on" in line, "the server did not start: " + line
@@ -87,9 +88,15 @@ class Page(unittest.TestCase):
     def setUp(self):
         self.server = Server(*self.options)
         self.addCleanup(self.server.end)
+        self.addCleanup(self.leave)
         browser.size(1440, 1000)
         browser.prefer(prefers_color_scheme="light")
         self.open()
+
+    def leave(self):
+        """Before the server ends, so that no page is left that looks for it."""
+        browser.go("about:blank")
+        browser.complaints()
 
     def open(self):
         browser.go(self.server.url)
@@ -183,6 +190,29 @@ class Figures(Page):
             self.assertIn("/v1/events", line)
 
 
+class Stream(Page):
+    def test_events_are_the_same_wherever_their_octets_are_cut(self):
+        self.assertEqual(browser.js(r"""
+            const text = ': beat\r\nretry: 2500\r\nid: 7\nevent: state\ndata: {"a":\ndata:1}\n\n' +
+                'data\r\r' + 'event: job\rid: 8\rdata: x\r\r' + 'event: nothing\n\nid\ndata: y\n\n';
+            return import('/assets/stream.js').then(({ parser }) => {
+                const read = (pieces) => {
+                    const got = [];
+                    const take = parser({ event: (...one) => got.push(one), retry: (ms) => got.push(ms) });
+                    for (const piece of pieces) take(piece);
+                    return JSON.stringify(got);
+                };
+                const whole = read([text]);
+                for (let at = 1; at < text.length; ++at)
+                    if (read([text.slice(0, at), text.slice(at)]) !== whole) return 'cut at ' + at;
+                if (read([...text]) !== whole) return 'one by one';
+                return JSON.parse(whole);
+            });"""), [
+                2500, ["state", '{"a":\n1}', "7"], ["message", "", "7"], ["job", "x", "8"],
+                ["message", "y", ""],
+            ])
+
+
 class Jobs(Page):
     options = ("--limit", "4", "--queue", "400", "--task-duration", "1h")
 
@@ -251,6 +281,52 @@ class Control(Page):
         until(lambda: self.server.json("GET", "/v1/pool")["limit"] == 7)
         until(lambda: "of 7" in browser.text("#tile-running"))
         self.quiet()
+
+
+class Access(Page):
+    reader, boss = "a-token-of-a-reader-1", "a-token-of-the-boss-22"
+
+    def setUp(self):
+        self.server = Server(tokens=f"lea read - {self.reader};eve admin - {self.boss}")
+        self.addCleanup(self.server.end)
+        self.addCleanup(self.leave)
+        browser.go(self.server.url)
+
+    def enter(self, token):
+        until(lambda: browser.js("return document.getElementById('token-dialog').open"))
+        browser.type("#token", token)
+        browser.click("#token-form .primary")
+
+    def test_a_token_is_asked_for_kept_in_the_tab_and_never_in_the_url(self):
+        self.enter("no-token-of-this-server")
+        until(lambda: "does not know" in browser.text("#token-message"))
+        self.assertEqual(browser.text("#state-name"), "No access")
+        self.enter(self.reader)
+        self.live()
+        browser.reload()
+        self.live()
+        kept = browser.js("return [location.href, JSON.stringify(localStorage), document.cookie]")
+        self.assertEqual(kept[0], self.server.url)
+        self.assertNotIn(self.reader, "".join(kept))
+        for line in browser.complaints():
+            self.assertIn("status of 401", line)
+
+    def test_a_reader_cannot_pause_and_is_told_so(self):
+        self.enter(self.reader)
+        self.live()
+        browser.click("#pause")
+        browser.click("#confirm-yes")
+        until(lambda: browser.text("#toast"), why="the refusal was not said")
+        status, _, text = self.server.ask("GET", "/v1/pool", Authorization="Bearer " + self.reader)
+        self.assertEqual((status, json.loads(text)["state"]), (200, "accepting"))
+        browser.click("#access")
+        self.enter(self.boss)
+        self.live()
+        browser.click("#pause")
+        browser.click("#confirm-yes")
+        until(lambda: browser.text("#state-name") == "Paused")
+        for line in browser.complaints():
+            self.assertRegex(line, "status of 40[13]")
 
 
 class Saving(Page):

@@ -83,11 +83,11 @@ const plans = [
     { key: 'limit', name: 'limit', colour: '--c-limit', step: true },
     { key: 'running', name: 'in flight', colour: '--c-in', fill: true },
   ] },
-  { id: 'wait', title: 'Waiting time', unit: 'in the queue', least: 1, format: span, series: [
+  { id: 'wait', title: 'Waiting time', unit: '', least: 1, format: span, series: [
     { key: 'wait99', name: 'p99', colour: '--c-high' },
     { key: 'wait50', name: 'p50', colour: '--c-mid', fill: true },
   ] },
-  { id: 'service', title: 'Service time', unit: 'from start to end', least: 1, format: span, series: [
+  { id: 'service', title: 'Service time', unit: '', least: 1, format: span, series: [
     { key: 'run99', name: 'p99', colour: '--c-high' },
     { key: 'run50', name: 'p50', colour: '--c-mid', fill: true },
   ] },
@@ -117,6 +117,9 @@ function top(plan, history, from) {
   return ceiling && high > ceiling / 3 ? Math.max(high, ceiling) : high;
 }
 
+/** Whether the label of a time fits before the right edge. */
+const hasRoom = (plot, at) => plot.over.clientWidth - plot.valToPos(at, 'x') > 22;
+
 class Chart {
   constructor(plan, board) {
     this.plan = plan;
@@ -125,7 +128,7 @@ class Chart {
     this.area = el('div', { class: 'plot' });
     this.node = el('figure', { class: plan.wide ? 'chart card span' : 'chart card', id: `chart-${plan.id}` },
       el('figcaption', {},
-        el('h3', {}, plan.title, ' ', el('small', {}, plan.unit)),
+        el('h3', {}, plan.title, ' ', plan.unit ? el('small', {}, plan.unit) : null),
         el('ul', { class: 'legend' }, ...plan.series.map((one, i) => el('li', {},
           el('i', { class: `key ${one.colour.replace('--c-', 'k-')}${one.dash ? ' dashed' : ''}` }),
           el('span', {}, one.name), this.values[i])))),
@@ -153,7 +156,7 @@ class Chart {
         y: { range: () => [0, top(plan, board.history, board.window()[0]) * 1.12] },
       },
       axes: [
-        { ...axis, size: 26, space: 76, grid: { show: false }, values: (u, splits) => splits.map((at) => time(new Date(at * 1000))) },
+        { ...axis, size: 26, space: 76, grid: { show: false }, values: (u, splits) => splits.map((at) => hasRoom(u, at) ? time(new Date(at * 1000)) : '') },
         { ...axis, size: 46, space: 34, grid: { stroke: () => colour('--line'), width: 1 }, values: (u, splits) => splits.map((n) => plan.format(n)) },
       ],
       series: [{}, ...plan.series.map((one) => ({
@@ -194,7 +197,7 @@ class Chart {
     this.plot.setData(this.data());
     this.tell();
     if (describe)
-      this.area.setAttribute('aria-label', `${this.plan.title}, ${this.plan.unit}: ${
+      this.area.setAttribute('aria-label', `${this.plan.title}${this.plan.unit && `, ${this.plan.unit}`}: ${
         this.plan.series.map(({ name }, i) => `${name} ${this.values[i].textContent}`).join(', ')}`);
   }
 }

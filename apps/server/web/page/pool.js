@@ -49,7 +49,7 @@ export function showTiles(state) {
   const oldest = duration(state.oldest_waiting_ms);
   tile('oldest', ...oldest, state.oldest_waiting_ms === null ? 'nothing waits' : `p99 ${span(state.queue_wait_ms?.p99)}`);
   tile('in', rate(state.rates.in), '/ s', `${count(state.totals.submitted)} in all`);
-  tile('out', rate(state.rates.out), '/ s', `${count(state.totals.completed)} completed, ${count(state.totals.failed)} failed`);
+  tile('out', rate(state.rates.out), '/ s', `${count(state.totals.completed)} done, ${count(state.totals.failed)} failed`);
   tile('refused', rate(state.rates.refused), '/ s', `${count(state.totals.refused)} in all`);
   by('tile-refused').classList.toggle('near', state.rates.refused > 0);
 }
