@@ -29,6 +29,9 @@ struct shared_state {
 
     void report(std::string_view sentence) const noexcept;
 
+    /// A handler has ended on a thread where it must not be; said once.
+    void report_stray() noexcept;
+
     const server_options options;
     router routes;
     same_site site;
@@ -36,6 +39,7 @@ struct shared_state {
 
     std::size_t connection_limit = 0;
     std::atomic<std::size_t> connections_open{0};
+    std::atomic_flag told_of_stray;
     address_counts addresses; // used only where connections are bounded by address
 
     /// More than 80 % of the connections are taken.
