@@ -426,8 +426,11 @@ asio::awaitable<response> connection::call_handler() {
         answer = report("a handler failed", nullptr);
     }
     co_await asio::this_coro::throw_if_cancelled(false);
-    if (!at_home())
+    if (!at_home()) {
+        if (!route_->options.resumes_elsewhere())
+            on_.shared.report_stray();
         co_await come_home();
+    }
     // What the handler may have set there is not for the next one.
     co_await asio::this_coro::reset_cancellation_state();
     co_return answer;

@@ -47,6 +47,12 @@ std::shared_ptr<asio::ssl::context> shared_state::tls() const {
     return tls_;
 }
 
+void shared_state::report_stray() noexcept {
+    if (!told_of_stray.test_and_set())
+        report("a handler has ended on another thread, though its route does not say "
+               "resumes_elsewhere: it races with the cancellation for a client that goes");
+}
+
 void worker::start() {
     // All phases are long against the sweep, unless somebody (a test) asks for short ones.
     const server_options& options = shared.options;

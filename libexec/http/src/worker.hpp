@@ -35,6 +35,8 @@ struct shared_state {
 
     void report(std::string_view sentence) const noexcept;
 
+    /// A handler has ended on a thread where it must not be; said once.
+    void report_stray() noexcept;
     /// Reads the certificate again, for the connections to come. Throws `tls_error`; then the old
     /// one stays. From any thread.
     void load_tls();
@@ -48,6 +50,7 @@ struct shared_state {
 
     std::size_t connection_limit = 0;
     std::atomic<std::size_t> connections_open{0};
+    std::atomic_flag told_of_stray;
     address_counts addresses; // used only where connections are bounded by address
 
     /// More than 80 % of the connections are taken.
