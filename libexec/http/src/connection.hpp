@@ -73,7 +73,7 @@ public:
 
     /// Whether the application is at work for this connection, so that its client is watched.
     bool serving() const noexcept { return phase_ == phase::handler || phase_ == phase::stream; }
-    int descriptor() { return socket_.raw().native_handle(); }
+    int descriptor() { return socket_.native_handle(); }
     /// Tells the application so, which may end the connection at once.
     void client_has_gone();
     /// Cancels the producer of a stream whose writes are refused, but which awaits something else.
