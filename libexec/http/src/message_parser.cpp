@@ -43,12 +43,10 @@ message_parser::progress message_parser::parse_body(std::string_view octets, std
         return progress::too_large;
     if (error && error != boost::beast::http::error::need_more)
         return progress::malformed;
-    if (is_done())
-        return progress::done;
     // Tiny chunks and long chunk extensions make much traffic of little body.
     if (wire_ > slack + 2 * body_.size())
         return progress::malformed;
-    return progress::need_more;
+    return is_done() ? progress::done : progress::need_more;
 }
 
 void message_parser::
@@ -75,6 +73,11 @@ std::size_t message_parser::on_body_impl(view octets, error_code& error) {
     }
     body_.append(octets.data(), octets.size());
     return octets.size();
+}
+
+void message_parser::on_chunk_header_impl(std::uint64_t octets, view, error_code& error) {
+    if (octets > limit_ - body_.size()) // known before they come
+        error = boost::beast::http::error::body_limit;
 }
 
 std::size_t message_parser::on_chunk_body_impl(std::uint64_t, view octets, error_code& error) {
