@@ -149,6 +149,8 @@ int run(const server::options& options) {
     server::add_task_routes(routes, service);
     server::add_form_routes(routes, service);
     server::add_analysis_routes(routes, service);
+    server::add_job_routes(routes, service);
+    server::add_study_routes(routes, service);
     server::add_health_routes(routes, service);
     server::web::add_web_routes(routes);
     server::add_openapi_routes(routes);
@@ -166,7 +168,7 @@ int run(const server::options& options) {
     service.recover();
 
     std::string ids;
-    for (const auto& id : service.studies().ids())
+    for (const auto& id : service.studies()->ids())
         ids += (ids.empty() ? "" : ", ") + id;
     std::cout << fmt::format(
                      "corogate-server {} listens on {} (studies: {}; data: {})", COROGATE_VERSION,

@@ -9,9 +9,11 @@
 namespace server {
 
 /// Each adds its routes; the service and what the other arguments refer to outlive the router.
-void add_task_routes(corogate::http::router& to, service& with);         // POST /tasks
-void add_form_routes(corogate::http::router& to, service& with);         // /v1/forms
-void add_analysis_routes(corogate::http::router& to, service& with);     // /v1/analyses, /v1/jobs
+void add_task_routes(corogate::http::router& to, service& with);     // POST /tasks
+void add_form_routes(corogate::http::router& to, service& with);     // /v1/forms, /v1/findings
+void add_analysis_routes(corogate::http::router& to, service& with); // POST /v1/analyses
+void add_job_routes(corogate::http::router& to, service& with);      // /v1/jobs
+void add_study_routes(corogate::http::router& to, service& with);    // /v1/studies and their rules
 void add_health_routes(corogate::http::router& to, const service& with); // /livez, /readyz
 
 /// GET /metrics; `counts` gives what the HTTP server counted, `dropped` the lines that the log

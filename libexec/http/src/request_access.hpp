@@ -29,6 +29,7 @@ struct request_access {
         of.raw_target_ = {};
         of.who_ = nullptr;
         of.trace_.reset();
+        of.left_.reset();
         of.fields_.clear();
         of.params_.clear();
         if (of.body_.capacity() > much)

@@ -28,6 +28,8 @@ public:
         server::add_task_routes(routes, service_);
         server::add_form_routes(routes, service_);
         server::add_analysis_routes(routes, service_);
+        server::add_job_routes(routes, service_);
+        server::add_study_routes(routes, service_);
         server::add_health_routes(routes, service_);
         server::add_metrics_route(routes, service_, [this] { return front_.stats(); });
         server::web::add_web_routes(routes);

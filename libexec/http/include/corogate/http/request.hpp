@@ -5,6 +5,7 @@
 #include <corogate/http/target.hpp>
 #include <corogate/http/trace_context.hpp>
 #include <initializer_list>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -86,6 +87,14 @@ public:
     /// The trace it belongs to: the one of its `traceparent`, or a fresh one.
     const trace_context& trace() const;
 
+    /// What an admission hook has found out and the handler goes on with; it goes with the request.
+    void leave(std::shared_ptr<const void> found) const { left_ = std::move(found); }
+    /// What the hook left, which must have been a T; null where it left nothing.
+    template <typename T>
+    std::shared_ptr<const T> left() const {
+        return std::static_pointer_cast<const T>(left_);
+    }
+
 private:
     static const identity& nobody() noexcept;
 
@@ -101,6 +110,7 @@ private:
     boost::asio::ip::address remote_;
     const identity* who_ = nullptr;              // of the access list, which outlives the request
     mutable std::optional<trace_context> trace_; // found when somebody asks
+    mutable std::shared_ptr<const void> left_;
 };
 
 } // namespace corogate::http
