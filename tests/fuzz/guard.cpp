@@ -3,6 +3,7 @@
 
 #include "http/message_reader.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <iostream>
@@ -151,13 +152,59 @@ private:
         return value;
     }
 
+    /// *( BWS ";" BWS name [ BWS "=" BWS ( token / quoted string ) ] )
+    static bool are_extensions(std::string_view text) {
+        const auto skip = [&text](auto&& fits) {
+            while (!text.empty() && fits(text.substr(0, 1)))
+                text.remove_prefix(1);
+        };
+        const auto skip_blanks = [&] {
+            skip([](std::string_view c) { return c == " " || c == "\t"; });
+        };
+        const auto skip_token = [&] {
+            const std::size_t before = text.size();
+            skip([](std::string_view c) { return is_token(c); });
+            return text.size() != before;
+        };
+        while (!text.empty()) {
+            skip_blanks();
+            if (!text.starts_with(';'))
+                return false;
+            text.remove_prefix(1);
+            skip_blanks();
+            if (!skip_token())
+                return false;
+            const std::string_view after_name = text;
+            skip_blanks();
+            if (!text.starts_with('=')) {
+                text = after_name;
+                continue;
+            }
+            text.remove_prefix(1);
+            skip_blanks();
+            if (!text.starts_with('"')) {
+                if (!skip_token())
+                    return false;
+                continue;
+            }
+            std::size_t at = 1;
+            while (at < text.size() && text[at] != '"')
+                at += text[at] == '\\' ? 2U : 1U;
+            if (at >= text.size())
+                return false;
+            text.remove_prefix(at + 1);
+        }
+        return true;
+    }
+
     bool read_chunks(std::string& body) {
         for (;;) {
             const auto head = line();
             if (!head)
                 return false;
-            const auto size = number(head->substr(0, head->find(';')), 16);
-            if (!size)
+            const std::size_t digits = std::min(head->find_first_of(" \t;"), head->size());
+            const auto size = number(head->substr(0, digits), 16);
+            if (!size || !are_extensions(head->substr(digits)))
                 return false;
             if (*size == 0) {
                 const auto end = line(); // no trailers
