@@ -449,6 +449,12 @@ BOOST_AUTO_TEST_CASE(table) {
         {"extension of 32 KB of the last chunk",
          post(chunked, "1\r\na\r\n0;x=" + std::string(32 * 1024, 'y') + "\r\n\r\n"), "400/c"},
         {"chunk extension with LF", post(chunked, "1;a\nb\r\na\r\n0\r\n\r\n"), "400/c"},
+        {"chunk extension with LF in quotes", post(chunked, "1;a=\"\n\"\r\na\r\n0\r\n\r\n"), "400/c"
+        },
+        {"extension of the last chunk with LF in quotes",
+         post(chunked, "1\r\na\r\n0;a=\"\n\"\r\n\r\n"), "400/c"},
+        {"chunk extension with CR LF in quotes", post(chunked, "1;a=\"\r\n\"\r\na\r\n0\r\n\r\n"),
+         "400/c"},
         {"chunk extension with CR", post(chunked, "1;a\rb\r\na\r\n0\r\n\r\n"), "400/c"},
         {"chunk extension with NUL", post(chunked, "1;a" + nul + "\r\na\r\n0\r\n\r\n"), "400/c"},
         {"chunk size with 0x", post(chunked, "0x1\r\na\r\n0\r\n\r\n"), "400/c"},
