@@ -43,11 +43,11 @@ corogate::pool_options pool_options_of(const options& from) {
             std::rethrow_exception(error);
         } catch (const boost::system::system_error& e) {
             if (e.code() != corogate::errc::cancelled) // somebody cancelled a job that waited
-                tell(log_level::error, fmt::format("a task failed: {}", e.what()));
+                server::tell(log_level::error, fmt::format("a task failed: {}", e.what()));
         } catch (const std::exception& e) {
-            tell(log_level::error, fmt::format("a task failed: {}", e.what()));
+            server::tell(log_level::error, fmt::format("a task failed: {}", e.what()));
         } catch (...) {
-            tell(log_level::error, "a task failed");
+            server::tell(log_level::error, "a task failed");
         }
     });
     return to;
@@ -83,9 +83,9 @@ auto complain(std::string about) {
         try {
             std::rethrow_exception(error);
         } catch (const std::exception& e) {
-            tell(log_level::error, fmt::format("{}: {}", about, e.what()));
+            server::tell(log_level::error, fmt::format("{}: {}", about, e.what()));
         } catch (...) { // nothing to add
-            tell(log_level::error, about);
+            server::tell(log_level::error, about);
         }
     };
 }
@@ -187,7 +187,9 @@ evaluate_form(form_to_check form, corogate::job& place) {
                     said = edc::evaluate(*rule, *records);
                 } catch (const std::exception& e) {
                     // One broken check must neither hide the others' findings nor pass for a pass.
-                    tell(log_level::error, fmt::format("rule {} failed: {}", rule->id, e.what()));
+                    server::tell(
+                        log_level::error, fmt::format("rule {} failed: {}", rule->id, e.what())
+                    );
                     said.skips.push_back({rule->id, "the check failed inside the server"});
                 }
                 co_return said;
@@ -219,7 +221,7 @@ std::shared_ptr<const edc::catalogue> service::studies() const {
 void service::put_in_force(const std::string& study, rule_change change) {
     const auto* files = files_.find(study);
     if (!files) {
-        tell(
+        server::tell(
             log_level::warning,
             fmt::format(
                 "there are uploaded rules for the study {}, which this server does not have", study
@@ -502,7 +504,7 @@ asio::awaitable<corogate::job> service::async_admit_patiently(std::size_t n, std
 asio::awaitable<void> service::check_stored(const form_record& form) {
     using corogate::errc;
     const auto leave = [&form](std::string_view why) {
-        tell(
+        server::tell(
             log_level::warning,
             fmt::format("form {} of study {} stays unchecked: {}", form.id, form.study, why)
         );
