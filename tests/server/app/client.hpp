@@ -8,13 +8,39 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace app {
 
 using reply = raw_client::reply;
+
+/// A connection, and the next one where the server ended it after an answer: it serves so many
+/// requests on each.
+class kept_wire {
+public:
+    explicit kept_wire(std::uint16_t port)
+        : port_(port)
+        , wire_(std::in_place, port) {}
+
+    reply ask(const std::string& octets) {
+        if (ended_)
+            wire_.emplace(port_);
+        reply got = wire_->ask(octets);
+        ended_ = got.header("Connection") == "close";
+        return got;
+    }
+
+    raw_client& wire() { return *wire_; }
+
+private:
+    std::uint16_t port_;
+    std::optional<raw_client> wire_;
+    bool ended_ = false;
+};
 
 /// One connection, kept alive, and the requests these tests make on it.
 class client {
@@ -37,7 +63,7 @@ public:
                "\r\n" + std::string(fields) + "\r\n";
     }
 
-    raw_client& wire() { return wire_; }
+    raw_client& wire() { return wire_.wire(); }
 
 private:
     std::string head(std::string_view method, std::string_view target) const {
@@ -46,7 +72,7 @@ private:
     }
 
     std::uint16_t port_;
-    raw_client wire_;
+    kept_wire wire_;
 };
 
 inline reply get(std::uint16_t port, std::string_view target) { return client(port).get(target); }
