@@ -18,19 +18,42 @@ namespace app {
 
 using reply = raw_client::reply;
 
-/// One connection, kept alive, and the requests these tests make on it; another one after an answer
-/// that ended it (every thousandth does).
+/// A connection, and the next one where the server ended it after an answer: it serves so many
+/// requests on each.
+class kept_wire {
+public:
+    explicit kept_wire(std::uint16_t port)
+        : port_(port)
+        , wire_(std::in_place, port) {}
+
+    reply ask(const std::string& octets) {
+        if (ended_)
+            wire_.emplace(port_);
+        reply got = wire_->ask(octets);
+        ended_ = got.header("Connection") == "close";
+        return got;
+    }
+
+    raw_client& wire() { return *wire_; }
+
+private:
+    std::uint16_t port_;
+    std::optional<raw_client> wire_;
+    bool ended_ = false;
+};
+
+/// One connection, kept alive, and the requests these tests make on it.
 class client {
 public:
     explicit client(std::uint16_t port)
         : port_(port)
-        , wire_(std::in_place, port) {}
+        , wire_(port) {}
 
-    reply get(std::string_view target) { return ask(head("GET", target) + "\r\n"); }
+    reply get(std::string_view target) { return wire_.ask(head("GET", target) + "\r\n"); }
 
     /// `fields` are further header lines, each with its line end.
     reply post(std::string_view target, std::string_view body = {}, std::string_view fields = {}) {
-        return ask(post_head(target, body.size(), fields) + std::string(body));
+        return wire_.ask(post_head(target, body.size(), fields) + std::string(body));
     }
 
     std::string
@@ -40,25 +63,16 @@ public:
                "\r\n" + std::string(fields) + "\r\n";
     }
 
-    raw_client& wire() { return *wire_; }
+    raw_client& wire() { return wire_.wire(); }
 
 private:
-    reply ask(const std::string& octets) {
-        if (ended_)
-            wire_.emplace(port_);
-        auto got = wire_->ask(octets);
-        ended_ = got.header("Connection") == "close";
-        return got;
-    }
-
     std::string head(std::string_view method, std::string_view target) const {
         return std::string(method) + " " + std::string(target) +
                " HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(port_) + "\r\n";
     }
 
     std::uint16_t port_;
-    std::optional<raw_client> wire_;
-    bool ended_ = false;
+    kept_wire wire_;
 };
 
 inline reply get(std::uint16_t port, std::string_view target) { return client(port).get(target); }
