@@ -88,13 +88,15 @@ int run(const server::options& options) {
     if (options.monitor_port)
         monitor.emplace(listen_on(options, *options.monitor_port));
     server::service service(options, std::move(*studies), data);
+    const auto counts = [&front] { return front.stats(); };
+    server::pool_view view(service, counts);
 
     http::router routes;
     server::add_task_routes(routes, service);
     server::add_form_routes(routes, service);
     server::add_analysis_routes(routes, service);
     server::add_health_routes(routes, service);
-    const auto counts = [&front] { return front.stats(); };
+    server::add_pool_routes(routes, view);
     if (monitor) {
         http::router monitoring;
         server::add_health_routes(monitoring, service);
@@ -134,9 +136,13 @@ int run(const server::options& options) {
                 signals.cancel();
                 signals_context.stop();
             };
+            service.events().close();
             front.async_close(5s, asio::bind_executor(signals_context, closed));
         };
         service.async_drain(options.drain_timeout, asio::bind_executor(signals_context, drained));
+        // Whoever looks on may come back here, or be sent to another server.
+        view.tell();
+        service.events().send_away();
         // Said when it is so: whoever reads the line finds a server that takes nothing.
         std::cout << fmt::format(
                          "corogate-server: draining, for {} s at most",

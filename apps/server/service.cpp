@@ -1,6 +1,7 @@
 #include "service.hpp"
 
 #include "analysis/site_kri.hpp"
+#include "api/job_json.hpp"
 #include "edc/evaluate.hpp"
 
 #include <algorithm>
@@ -47,6 +48,15 @@ corogate::pool_options pool_options_of(const options& from) {
     return to;
 }
 
+/// Numbers that go on from those of an earlier process: by the clock, which gives more than there
+/// are events.
+corogate::http::event_hub_options event_numbers() {
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    return corogate::http::event_hub_options().first(static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::microseconds>(now).count()
+    ));
+}
+
 finding_record record_of(edc::finding&& from) {
     finding_record to;
     to.rule = std::move(from.rule);
@@ -75,6 +85,7 @@ service::service(const options& from, edc::catalogue studies, const std::filesys
     : options_(from)
     , studies_(std::move(studies))
     , store_(data)
+    , events_(event_numbers())
     , pool_(pool_options_of(from)) {}
 
 const char* service::state() const noexcept {
@@ -90,6 +101,7 @@ service::async_admit(job_kind kind, std::size_t n, corogate::job_options who) {
     if (!job) {
         const auto why = static_cast<std::size_t>(job.error().reason());
         counts.refused[why].fetch_add(1, std::memory_order_relaxed);
+        counts.refused_tasks[why].fetch_add(n, std::memory_order_relaxed);
         co_return corogate::http::from_refusal(job.error());
     }
     counts.accepted.fetch_add(1, std::memory_order_relaxed);
@@ -104,6 +116,40 @@ std::uint64_t service::jobs_refused(job_kind kind, corogate::errc why) const noe
     return counts_[static_cast<std::size_t>(kind)].refused[static_cast<std::size_t>(why)].load(
         std::memory_order_relaxed
     );
+}
+
+std::uint64_t service::tasks_refused(corogate::errc why) const noexcept {
+    std::uint64_t sum = 0;
+    for (const auto& kind : counts_)
+        sum += kind.refused_tasks[static_cast<std::size_t>(why)].load(std::memory_order_relaxed);
+    return sum;
+}
+
+void service::drain() {
+    const std::lock_guard lock(draining_mutex_);
+    if (draining_.exchange(true))
+        return;
+    pool_.async_drain(std::chrono::nanoseconds::max(), asio::detached);
+}
+
+bool service::resume() {
+    const std::lock_guard lock(draining_mutex_);
+    if (ending_)
+        return false;
+    if (draining_) {
+        if (!pool_.reopen())
+            return false;
+        draining_ = false;
+    }
+    pool_.resume();
+    return true;
+}
+
+bool service::adapt() {
+    if (!pool_.options().limiter())
+        return false;
+    pool_.adapt();
+    return true;
 }
 
 std::vector<std::string> service::left_for_next_start(std::size_t most) {
@@ -155,13 +201,23 @@ asio::awaitable<std::vector<finding_record>> check_form(
 
 asio::awaitable<void> run_job(service& with, std::string job_id) {
     auto& store = with.store();
-    const auto job = co_await store.async_find_job(job_id, asio::use_awaitable);
+    auto job = co_await store.async_find_job(job_id, asio::use_awaitable);
     const auto started = std::chrono::system_clock::now();
     if (!job || !co_await store.async_start_job(job_id, started, asio::use_awaitable))
         co_return;
+    job->state = job_state::running;
+    job->started_at = started;
+    job->progress_done = 0;
+    ++job->attempts;
+    with.events().publish(job_event(*job));
+    const progress_hook progress = [&](std::int64_t done, std::int64_t total) {
+        job->progress_done = done;
+        job->progress_total = total;
+        with.events().publish(job_event(*job).newest_only());
+    };
     job_outcome outcome;
     try {
-        outcome.result = co_await site_kri(store, *job);
+        outcome.result = co_await site_kri(store, *job, progress);
     } catch (const boost::system::system_error& e) {
         if (e.code() == asio::error::operation_aborted)
             throw; // the process is ending: the next one takes the job up again
@@ -172,7 +228,13 @@ asio::awaitable<void> run_job(service& with, std::string job_id) {
         outcome.error = e.what();
     }
     const auto ended = std::chrono::system_clock::now();
-    co_await store.async_finish_job(job_id, outcome, ended, asio::use_awaitable);
+    if (!co_await store.async_finish_job(job_id, outcome, ended, asio::use_awaitable))
+        co_return; // it has another outcome, which somebody else has told
+    job->state = outcome.state;
+    job->result = std::move(outcome.result);
+    job->error = std::move(outcome.error);
+    job->finished_at = ended;
+    with.events().publish(job_event(*job));
 }
 
 // ---- after a crash ----

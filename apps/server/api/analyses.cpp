@@ -1,11 +1,11 @@
 #include "analysis/site_kri.hpp"
 #include "api/input.hpp"
+#include "api/job_json.hpp"
 #include "api/routes.hpp"
 
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/json.hpp>
 #include <corogate/http/problem.hpp>
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <utility>
 
@@ -16,35 +16,6 @@ namespace json = boost::json;
 namespace server {
 
 namespace {
-
-json::value time_or_null(const std::optional<timestamp>& at) {
-    if (!at)
-        return nullptr;
-    const auto whole = std::chrono::floor<std::chrono::seconds>(*at);
-    const auto ms = std::chrono::floor<std::chrono::milliseconds>(*at - whole).count();
-    const auto seconds = std::chrono::system_clock::to_time_t(whole);
-    return json::value(fmt::format("{:%FT%T}.{:03}Z", fmt::gmtime(seconds), ms));
-}
-
-json::object describe(const job_record& job) {
-    json::object to;
-    to["id"] = job.id;
-    to["kind"] = job.kind;
-    to["study"] = job.study;
-    to["state"] = to_string(job.state);
-    json::object progress;
-    progress["done"] = job.progress_done;
-    progress["total"] = job.progress_total;
-    to["progress"] = std::move(progress);
-    to["attempts"] = job.attempts;
-    to["created_at"] = time_or_null(job.created_at);
-    to["started_at"] = time_or_null(job.started_at);
-    to["finished_at"] = time_or_null(job.finished_at);
-    to["result"] = job.result ? json::parse(*job.result) : json::value(nullptr);
-    if (job.error)
-        to["error"] = *job.error;
-    return to;
-}
 
 /// The job record of a request, or what is wrong with the request.
 input<job_record> read_analysis(service& with, const http::request& from) {
@@ -79,6 +50,7 @@ accept_analysis(service& with, http::request& from, corogate::job place) {
         co_return job.error();
     // 202 is a promise: it is given when the job is on disk.
     co_await with.store().async_create_job(*job, asio::use_awaitable);
+    with.events().publish(job_event(*job));
     place.submit([&with, id = job->id] { return run_job(with, id); });
     auto answer = http::response::json(202, describe(*job));
     answer.set("Location", fmt::format("/v1/jobs/{}", job->id));

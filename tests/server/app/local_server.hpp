@@ -18,11 +18,13 @@ public:
         const server::options& from = server::options()
     )
         : front_(corogate::http::server_options())
-        , service_(from, std::move(studies), data) {
+        , service_(from, std::move(studies), data)
+        , view_(service_, [this] { return front_.stats(); }) {
         corogate::http::router routes;
         server::add_task_routes(routes, service_);
         server::add_form_routes(routes, service_);
         server::add_analysis_routes(routes, service_);
+        server::add_pool_routes(routes, view_);
         server::add_health_routes(routes, service_);
         server::add_metrics_route(routes, service_, [this] { return front_.stats(); });
         front_.start(std::move(routes));
@@ -36,6 +38,7 @@ private:
     // In the order of main: the HTTP server outlives the service.
     corogate::http::server front_;
     server::service service_;
+    server::pool_view view_;
 };
 
 } // namespace app

@@ -122,8 +122,9 @@ public:
     event_stream& operator=(const event_stream&) = delete;
     ~event_stream();
 
-    /// Writes until an event is the last one, the hub sends the stream away, or the sink says no.
-    /// Once. The coroutine's executor runs one handler at a time.
+    /// Writes until an event is the last one, the hub sends the stream away, the sink says no, or
+    /// the coroutine is cancelled (then it says farewell). Once. The coroutine's executor runs one
+    /// handler at a time.
     static boost::asio::awaitable<void>
     serve(std::shared_ptr<event_stream> self, stream_sink write);
 
@@ -131,8 +132,11 @@ private:
     friend class event_hub;
     struct batch;
 
+    enum class why { news, silence, cancelled };
+
     batch gather();
-    boost::asio::awaitable<bool> wait();
+    boost::asio::awaitable<why> wait();
+    std::string farewell();
 
     const std::shared_ptr<event_hub::state> hub_;
     const std::string topic_;
