@@ -1,19 +1,25 @@
 #include "api/routes.hpp"
 #include "edc/catalogue.hpp"
+#include "log.hpp"
+#include "openapi/routes.hpp"
 #include "options.hpp"
 #include "service.hpp"
 #include "store/data_dir.hpp"
+#include "web/routes.hpp"
 
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <corogate/durable/store_error.hpp>
+#include <corogate/http/access.hpp>
 #include <corogate/http/server.hpp>
 #include <cstdlib>
 #include <exception>
 #include <filesystem>
 #include <fmt/format.h>
+#include <functional>
 #include <iostream>
+#include <memory>
 #include <optional>
 #include <string>
 #include <syncstream>
@@ -29,14 +35,43 @@ int fail(const std::string& sentence) {
     return 2;
 }
 
-http::server_options listen_on(const server::options& from, std::uint16_t port) {
+/// Who may do what: the tokens of the file, else of the environment.
+std::shared_ptr<http::access> access_of(const server::options& from) {
+    auto made = std::make_shared<http::access>();
+    if (from.tokens)
+        made->add_file(*from.tokens);
+    else
+        made->add_environment("COROGATE_TOKENS");
+    // Not admin: that takes a token, or this machine.
+    if (from.insecure)
+        made->others(http::role::submit);
+    return made;
+}
+
+bool is_probe(std::string_view route) {
+    return route == "/livez" || route == "/readyz" || route == "/startupz" || route == "/metrics";
+}
+
+std::string url_of(const server::options& from, const http::server& of) {
+    const auto address = of.address();
+    const std::string host =
+        address.is_v6() ? "[" + address.to_string() + "]" : address.to_string();
+    return fmt::format("{}://{}:{}", from.tls_certificate ? "https" : "http", host, of.port());
+}
+
+http::server_options listen_on(
+    const server::options& from, std::uint16_t port, const std::shared_ptr<http::access>& access,
+    server::log& log
+) {
     http::server_options to;
-    to.port(port).threads(from.io_threads);
+    to.address(from.address).port(port).threads(from.io_threads).access(access);
+    if (from.tls_certificate)
+        to.tls(http::tls_options(*from.tls_certificate, *from.tls_key));
+    if (log.writes(server::log_level::info))
+        to.on_answer([&log](const http::exchange& one) { log.request(one, is_probe(one.route)); });
     for (const auto& host : from.allowed_hosts)
         to.allow_host(host);
-    to.on_error([](std::string_view what) {
-        std::osyncstream(std::cerr) << "corogate-server: " << what << '\n';
-    });
+    to.on_error([](std::string_view what) { server::tell(server::log_level::error, what); });
     return to;
 }
 
@@ -65,6 +100,15 @@ int report(const corogate::drain_report& left, server::service& service) {
     return 3;
 }
 
+/// `tell` goes to this log while this object lives.
+class current_log {
+public:
+    explicit current_log(server::log& one) { server::use_log(&one); }
+    ~current_log() { server::use_log(nullptr); }
+    current_log(const current_log&) = delete;
+    current_log& operator=(const current_log&) = delete;
+};
+
 int run(const server::options& options) {
     auto data = options.data;
     if (data.empty()) {
@@ -78,15 +122,27 @@ int run(const server::options& options) {
     if (!studies)
         return fail(studies.error().message());
 
+    const auto access = access_of(options);
+    const auto exposed = server::exposure_of(options, access->tokens() > 0);
+    if (!exposed.allowed)
+        return fail(exposed.sentence);
+
     // Signals first: from here on a SIGTERM is a drain, however early it comes.
     asio::io_context signals_context;
     asio::signal_set signals(signals_context, SIGTERM, SIGINT);
 
+    // Everything below may use it to its end.
+    server::log log(options.log_least, options.log_as, options.log_file);
+    const current_log current(log);
+    if (!exposed.sentence.empty())
+        std::osyncstream(std::cerr)
+            << "corogate-server: warning: " << exposed.sentence << std::endl;
+
     // The HTTP servers outlive the service: handlers that wait for it are theirs.
-    http::server front(listen_on(options, options.port));
+    http::server front(listen_on(options, options.port, access, log));
     std::optional<http::server> monitor;
     if (options.monitor_port)
-        monitor.emplace(listen_on(options, *options.monitor_port));
+        monitor.emplace(listen_on(options, *options.monitor_port, access, log));
     server::service service(options, std::move(*studies), data);
     const auto counts = [&front] { return front.stats(); };
     server::pool_view view(service, counts);
@@ -95,32 +151,62 @@ int run(const server::options& options) {
     server::add_task_routes(routes, service);
     server::add_form_routes(routes, service);
     server::add_analysis_routes(routes, service);
+    server::add_job_routes(routes, service);
+    server::add_study_routes(routes, service);
     server::add_health_routes(routes, service);
+    server::web::add_web_routes(routes);
+    server::add_openapi_routes(routes);
     server::add_pool_routes(routes, view);
+    server::add_event_routes(routes, view);
+    const auto dropped = [&log] { return log.dropped(); };
     if (monitor) {
         http::router monitoring;
         server::add_health_routes(monitoring, service);
-        server::add_metrics_route(monitoring, service, counts);
+        server::add_metrics_route(monitoring, service, counts, dropped);
         monitor->start(std::move(monitoring));
     } else {
-        server::add_metrics_route(routes, service, counts);
+        server::add_metrics_route(routes, service, counts, dropped);
     }
     front.start(std::move(routes));
     service.recover();
 
     std::string ids;
-    for (const auto& id : service.studies().ids())
+    for (const auto& id : service.studies()->ids())
         ids += (ids.empty() ? "" : ", ") + id;
     std::cout << fmt::format(
-                     "corogate-server {} listens on http://127.0.0.1:{} (studies: {}; data: {})",
-                     COROGATE_VERSION, front.port(), ids, service.store().file().string()
+                     "corogate-server {} listens on {} (studies: {}; data: {})", COROGATE_VERSION,
+                     url_of(options, front), ids, service.store().file().string()
                  )
               << std::endl;
     if (monitor)
         std::cout << fmt::format(
-                         "corogate-server: metrics on http://127.0.0.1:{}/metrics", monitor->port()
+                         "corogate-server: metrics on {}/metrics", url_of(options, *monitor)
                      )
                   << std::endl;
+
+    // A terminal that goes away ends a plain server as it always did.
+    asio::signal_set renewals(signals_context);
+    std::function<void(boost::system::error_code, int)> renew =
+        [&](boost::system::error_code stopped, int) {
+            if (stopped)
+                return;
+            try {
+                front.reload_tls();
+                if (monitor)
+                    monitor->reload_tls();
+                server::tell(server::log_level::info, "the certificate was read again");
+            } catch (const http::tls_error& e) {
+                server::tell(
+                    server::log_level::error,
+                    std::string(e.what()) + "; the certificate from before stays"
+                );
+            }
+            renewals.async_wait(renew);
+        };
+    if (options.tls_certificate) {
+        renewals.add(SIGHUP);
+        renewals.async_wait(renew);
+    }
 
     int status = 0;
     signals.async_wait([&](boost::system::error_code, int) {
@@ -131,8 +217,9 @@ int run(const server::options& options) {
             // Answers under way are sent; then nothing of ours is left.
             auto closed = [&](std::size_t cut) {
                 if (cut)
-                    std::osyncstream(std::cerr)
-                        << "corogate-server: " << cut << " connections were cut" << std::endl;
+                    server::tell(
+                        server::log_level::warning, fmt::format("{} connections were cut", cut)
+                    );
                 signals.cancel();
                 signals_context.stop();
             };
@@ -155,6 +242,10 @@ int run(const server::options& options) {
     front.stop();
     if (monitor)
         monitor->stop();
+    if (const auto lost = log.dropped())
+        server::tell(
+            server::log_level::warning, fmt::format("{} lines of the log were dropped", lost)
+        );
     return status;
 }
 

@@ -1,7 +1,9 @@
 #include "options.hpp"
 
 #include <CLI/CLI.hpp>
+#include <boost/asio/ip/address.hpp>
 #include <charconv>
+#include <corogate/http/access.hpp>
 #include <utility>
 
 namespace server {
@@ -35,13 +37,31 @@ CLI::Option*
 add(CLI::App& app, const std::string& name, T& into, Read read, const std::string& wants,
     const std::string& help) {
     const auto take = [&into, read, wants, name](const CLI::results_t& given) {
+        // The second one was meant to count, or the first one; who can tell?
+        if (given.size() > 1)
+            throw CLI::ValidationError(name + " is given more than once");
         if (const auto value = read(given.back())) {
             into = *value;
             return true;
         }
-        throw CLI::ValidationError(name.substr(0, name.find(',')) + " wants " + wants);
+        throw CLI::ValidationError(name + " wants " + wants);
     };
-    return app.add_option(name, take, help)->type_name("");
+    return app.add_option(name, take, help)
+        ->type_name("")
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+        ->expected(1);
+}
+
+/// An option that names a file or a folder.
+template <typename T>
+CLI::Option* add_path(
+    CLI::App& app, const std::string& name, T& into, const char* kind, const std::string& help
+) {
+    const auto any = [](const std::string& text) -> std::optional<std::filesystem::path> {
+        return text.empty() ? std::nullopt : std::optional<std::filesystem::path>(text);
+    };
+    const std::string wants = kind == std::string("DIR") ? "a folder" : "a file";
+    return add(app, name, into, any, wants, help)->type_name(kind);
 }
 
 /// A whole number within bounds, nothing else.
@@ -77,7 +97,17 @@ std::variant<options, leave> read_options(int argc, const char* const* argv) {
     const auto duration_wants = "a duration such as 250ms, 2s, 1m or 1h";
     constexpr std::uint64_t most_tasks = (1u << 30) - 1;
 
-    add(app, "--port", out.port, port, port_wants, "port on 127.0.0.1 (default 8080)");
+    const auto address = [](const std::string& text) -> std::optional<std::string> {
+        if (text == "localhost")
+            return "127.0.0.1";
+        boost::system::error_code bad;
+        const auto read = boost::asio::ip::make_address(text, bad);
+        return bad ? std::nullopt : std::optional(read.to_string());
+    };
+
+    add(app, "--address", out.address, address, "an IP address, or localhost",
+        "address to listen on (default 127.0.0.1)");
+    add(app, "--port", out.port, port, port_wants, "port to listen on (default 8080)");
     add(app, "--monitor-port", out.monitor_port, port, port_wants,
         "serve /metrics on a port of its own");
     add(app, "--limit", out.limit, whole(1, most_tasks), "a number of tasks from 1",
@@ -98,14 +128,34 @@ std::variant<options, leave> read_options(int argc, const char* const* argv) {
         "time for which they compute first (default 0ms)");
     add(app, "--drain-timeout", out.drain_timeout, read_duration, duration_wants,
         "time for admitted work after SIGTERM (default 30s)");
-    app.add_option("--data", out.data, "folder of the data file (default: the user's state folder)")
-        ->type_name("DIR");
+    add_path(
+        app, "--tokens", out.tokens, "FILE",
+        "who may do what (default: COROGATE_TOKENS; see docs/12-access.md)"
+    );
+    add_path(
+        app, "--tls-certificate", out.tls_certificate, "FILE",
+        "speak TLS with this certificate chain; read again on SIGHUP"
+    );
+    add_path(app, "--tls-key", out.tls_key, "FILE", "and its private key");
+    app.add_flag(
+        "--insecure", out.insecure,
+        "listen beyond this machine without TLS or without tokens all the same"
+    );
+    add_path(
+        app, "--data", out.data, "DIR", "folder of the data file (default: the user's state folder)"
+    );
     app.add_option("--study", out.studies, "a study to serve; may be repeated (default: the demo)")
         ->type_name("DIR");
-    app.add_option("--rules", out.rules, "the rules of the studies (default: each study's own)")
-        ->type_name("DIR");
+    add_path(
+        app, "--rules", out.rules, "DIR", "the rules of the studies (default: each study's own)"
+    );
     app.add_option("--allow-host", out.allowed_hosts, "a further Host that may change state")
         ->type_name("HOST");
+    add(app, "--log-level", out.log_least, log_level_named, "error, warning, info or debug",
+        "what to log; info: a line a request (default warning)");
+    add(app, "--log-format", out.log_as, log_format_named, "text or json",
+        "key=value or JSON (default text)");
+    add_path(app, "--log-file", out.log_file, "FILE", "where to log (default: standard error)");
     app.footer("Exit status: 0 drained, 2 bad configuration, 3 work was abandoned (it is listed),\n"
                "128 + signal on a second signal.");
 
@@ -117,8 +167,36 @@ std::variant<options, leave> read_options(int argc, const char* const* argv) {
     } catch (const CLI::ParseError& e) {
         return leave{2, std::string("corogate-server: ") + e.what() + " (see --help)\n"};
     }
+    if (out.tls_certificate.has_value() != out.tls_key.has_value())
+        return leave{
+            2, "corogate-server: --tls-certificate and --tls-key go together (see --help)\n"
+        };
     out.adaptive = app["--limit"]->count() == 0;
     return out;
+}
+
+exposure exposure_of(const options& from, bool has_tokens) {
+    exposure seen;
+    const bool tls = from.tls_certificate.has_value();
+    if (corogate::http::is_loopback(boost::asio::ip::make_address(from.address)) ||
+        (tls && has_tokens))
+        return seen;
+    seen.allowed = from.insecure;
+    const std::string who = has_tokens ? "whoever listens on the way can read tokens and data"
+                            : tls      ? "whoever reaches it may bring work and read everything"
+                                  : "whoever reaches it may bring work and read everything, and "
+                                    "whoever listens on the way can read along";
+    const std::string lacks = has_tokens ? "TLS" : tls ? "tokens" : "TLS and tokens";
+    seen.sentence = "listening on " + from.address + " without " + lacks + ": " + who;
+    if (!seen.allowed)
+        seen.sentence += "; give " +
+                         std::string(
+                             has_tokens ? "--tls-certificate and --tls-key"
+                             : tls      ? "--tokens"
+                                        : "--tls-certificate, --tls-key and --tokens"
+                         ) +
+                         ", or --insecure";
+    return seen;
 }
 
 } // namespace server

@@ -1,11 +1,14 @@
 #include "service.hpp"
 
 #include "analysis/site_kri.hpp"
+#include "api/form_json.hpp"
 #include "api/job_json.hpp"
 #include "edc/evaluate.hpp"
+#include "log.hpp"
 
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/use_future.hpp>
 #include <boost/json.hpp>
@@ -13,9 +16,9 @@
 #include <corogate/limiters/adaptive.hpp>
 #include <fmt/format.h>
 #include <functional>
-#include <iostream>
-#include <syncstream>
+#include <stdexcept>
 #include <utility>
+#include <variant>
 
 namespace asio = boost::asio;
 namespace json = boost::json;
@@ -39,10 +42,13 @@ corogate::pool_options pool_options_of(const options& from) {
     to.on_error([](std::exception_ptr error) {
         try {
             std::rethrow_exception(error);
+        } catch (const boost::system::system_error& e) {
+            if (e.code() != corogate::errc::cancelled) // somebody cancelled a job that waited
+                tell(log_level::error, fmt::format("a task failed: {}", e.what()));
         } catch (const std::exception& e) {
-            std::osyncstream(std::cerr) << "corogate-server: a task failed: " << e.what() << '\n';
+            tell(log_level::error, fmt::format("a task failed: {}", e.what()));
         } catch (...) {
-            std::osyncstream(std::cerr) << "corogate-server: a task failed\n";
+            tell(log_level::error, "a task failed");
         }
     });
     return to;
@@ -79,14 +85,66 @@ finding_record record_of(edc::skip from) {
     return to;
 }
 
+/// A sentence in the log for what nobody waits for.
+auto complain(std::string about) {
+    return [about = std::move(about)](std::exception_ptr error) {
+        if (!error)
+            return;
+        try {
+            std::rethrow_exception(error);
+        } catch (const std::exception& e) {
+            tell(log_level::error, fmt::format("{}: {}", about, e.what()));
+        } catch (...) { // nothing to add
+            tell(log_level::error, about);
+        }
+    };
+}
+
+bool service_ends(const boost::system::error_code& code) {
+    using corogate::errc;
+    return code == errc::draining || code == errc::stopped || code == errc::abandoned ||
+           code == asio::error::operation_aborted;
+}
+
+/// The form with its records as tables; throws where they cannot be had.
+form_to_check form_to_check_of(const form_record& from, const edc::catalogue& studies) {
+    form_to_check to;
+    to.id = from.id;
+    to.form = from.form;
+    to.site = from.site;
+    to.study = studies.share(from.study);
+    if (!to.study || !to.study->has_form(from.form))
+        throw std::runtime_error("this server does not have the study");
+    auto records = to.study->read_save(json::parse(from.datasets));
+    if (!records)
+        throw std::runtime_error(records.error().message());
+    to.records = std::make_shared<const edc::study_case>(std::move(*records));
+    return to;
+}
+
+/// The result of a job that checked a form, as JSON text.
+std::string form_result(const std::string& form_id, const std::vector<finding_record>& found) {
+    json::object to;
+    to["form_id"] = form_id;
+    add_findings(to, found);
+    return json::serialize(to);
+}
+
 } // namespace
 
 service::service(const options& from, edc::catalogue studies, const std::filesystem::path& data)
     : options_(from)
-    , studies_(std::move(studies))
+    , files_(std::move(studies))
+    , studies_(std::make_shared<const edc::catalogue>(files_))
     , store_(data)
     , events_(event_numbers())
-    , pool_(pool_options_of(from)) {}
+    , pool_(pool_options_of(from)) {
+    std::map<std::string, rule_change> uploaded;
+    for (auto& rule : store_.async_all_rules(asio::use_future).get())
+        uploaded[rule.study].rules.push_back(std::move(rule));
+    for (auto& [study, change] : uploaded)
+        put_in_force(study, std::move(change));
+}
 
 const char* service::state() const noexcept {
     if (store_.failed())
@@ -163,26 +221,26 @@ std::vector<std::string> service::left_for_next_start(std::size_t most) {
 
 // ---- edit checks ----
 
-asio::awaitable<std::vector<finding_record>> check_form(
-    service& with, std::string form_id, const edc::study& study, std::string form,
-    std::shared_ptr<const edc::study_case> records, corogate::job job
-) {
+asio::awaitable<std::vector<finding_record>>
+evaluate_form(form_to_check form, corogate::job& place) {
     std::vector<std::function<asio::awaitable<edc::outcome>()>> checks;
-    for (const edc::rule* rule : study.rules_of(form)) {
-        checks.push_back([rule, records]() -> asio::awaitable<edc::outcome> {
-            edc::outcome said;
-            try {
-                said = edc::evaluate(*rule, *records);
-            } catch (const std::exception& e) {
-                // One broken check must neither hide the others' findings nor pass for a pass.
-                std::osyncstream(std::cerr)
-                    << "corogate-server: rule " << rule->id << " failed: " << e.what() << '\n';
-                said.skips.push_back({rule->id, "the check failed inside the server"});
+    for (const edc::rule* rule : form.study->rules_of(form.form)) {
+        // The study goes along: a check that was given up may still run when nobody waits.
+        checks.push_back(
+            [rule, study = form.study, records = form.records]() -> asio::awaitable<edc::outcome> {
+                edc::outcome said;
+                try {
+                    said = edc::evaluate(*rule, *records);
+                } catch (const std::exception& e) {
+                    // One broken check must neither hide the others' findings nor pass for a pass.
+                    tell(log_level::error, fmt::format("rule {} failed: {}", rule->id, e.what()));
+                    said.skips.push_back({rule->id, "the check failed inside the server"});
+                }
+                co_return said;
             }
-            co_return said;
-        });
+        );
     }
-    std::vector<edc::outcome> outcomes = co_await job.async_run(checks, asio::use_awaitable);
+    std::vector<edc::outcome> outcomes = co_await place.async_run(checks, asio::use_awaitable);
 
     std::vector<finding_record> found;
     for (auto& outcome : outcomes)
@@ -191,80 +249,258 @@ asio::awaitable<std::vector<finding_record>> check_form(
     for (auto& outcome : outcomes)
         for (auto& skip : outcome.skips)
             found.push_back(record_of(std::move(skip)));
-    for (const auto& skip : study.skips_of(form))
+    for (const auto& skip : form.study->skips_of(form.form))
         found.push_back(record_of(skip));
-    co_await with.store().async_record_findings(form_id, found, asio::use_awaitable);
     co_return found;
 }
 
-// ---- background jobs ----
+// ---- rules ----
 
-asio::awaitable<void> run_job(service& with, std::string job_id) {
+std::shared_ptr<const edc::catalogue> service::studies() const {
+    const std::lock_guard lock(studies_mutex_);
+    return studies_;
+}
+
+/// Changes of one study may be told out of order: the latest one holds the others.
+void service::put_in_force(const std::string& study, rule_change change) {
+    const auto* files = files_.find(study);
+    if (!files) {
+        tell(
+            log_level::warning,
+            fmt::format(
+                "there are uploaded rules for the study {}, which this server does not have", study
+            )
+        );
+        return;
+    }
+    std::vector<std::variant<edc::rule, edc::rejected_rule>> uploaded;
+    for (const auto& rule : change.rules)
+        uploaded.push_back(edc::parse_rule(json::parse(rule.text), rule.id));
+    auto rules =
+        std::make_shared<const edc::rule_set>(edc::overlay(files->rules(), std::move(uploaded)));
+    auto made = files->with_rules(std::move(rules));
+    const std::lock_guard lock(studies_mutex_);
+    auto& revision = rule_revisions_[study];
+    if (change.revision < revision)
+        return;
+    revision = change.revision;
+    studies_ = std::make_shared<const edc::catalogue>(studies_->replacing(std::move(made)));
+}
+
+asio::awaitable<bool> service::async_put_rule(std::string study, std::string id, std::string text) {
+    rule_record rule;
+    rule.study = study;
+    rule.id = std::move(id);
+    rule.text = std::move(text);
+    auto change = co_await store_.async_put_rule(std::move(rule), asio::use_awaitable);
+    const bool replaced = change.done;
+    put_in_force(study, std::move(change));
+    co_return replaced;
+}
+
+asio::awaitable<bool> service::async_remove_rule(std::string study, std::string id) {
+    auto change = co_await store_.async_remove_rule(study, std::move(id), asio::use_awaitable);
+    const bool removed = change.done;
+    put_in_force(study, std::move(change));
+    co_return removed;
+}
+
+// ---- jobs ----
+
+/// Null where the job runs already.
+std::shared_ptr<job_run> service::begin_run(const std::string& id) {
+    // The run takes itself off the list when the last of its coroutines and closures has gone.
+    auto run = std::shared_ptr<job_run>(new job_run(id), [this](job_run* ended) {
+        {
+            const std::lock_guard lock(runs_mutex_);
+            const auto at = runs_.find(ended->id());
+            if (at != runs_.end() && at->second.expired())
+                runs_.erase(at);
+        }
+        delete ended;
+    });
+    std::shared_ptr<job_run> other; // lives on until the list is unlocked
+    const std::lock_guard lock(runs_mutex_);
+    auto& place = runs_[id];
+    other = place.lock();
+    if (other && !other->called_off()->load())
+        return nullptr;
+    place = run;
+    return run;
+}
+
+void service::start(const job_record& job, corogate::job place) {
+    auto run = begin_run(job.id);
+    if (!run)
+        return;
+    if (job.kind == form_checks_kind) {
+        run->give(std::move(place));
+        in_background(run_form_job(run, std::nullopt, {}), "job " + job.id + " has not ended");
+        return;
+    }
+    run->give(std::move(place));
+    run->place().submit([this, run] { return run_job(*this, run); });
+}
+
+void service::start_form_checks(
+    const job_record& job, form_to_check form, corogate::job place, findings_hook done
+) {
+    auto run = begin_run(job.id);
+    if (!run)
+        return;
+    run->give(std::move(place));
+    in_background(
+        run_form_job(run, std::move(form), std::move(done)), "job " + job.id + " has not ended"
+    );
+}
+
+asio::awaitable<cancel_outcome> service::async_cancel(std::string job_id) {
+    const auto now = std::chrono::system_clock::now();
+    const auto met = co_await store_.async_cancel_job(job_id, now, asio::use_awaitable);
+    if (met != cancel_outcome::cancelled && met != cancel_outcome::cancelling)
+        co_return met;
+    std::shared_ptr<job_run> run;
+    {
+        const std::lock_guard lock(runs_mutex_);
+        if (const auto at = runs_.find(job_id); at != runs_.end())
+            run = at->second.lock();
+    }
+    if (run)
+        run->call_off();
+    co_return met;
+}
+
+asio::awaitable<void> run_job(service& with, std::shared_ptr<job_run> run) {
     auto& store = with.store();
-    auto job = co_await store.async_find_job(job_id, asio::use_awaitable);
-    const auto started = std::chrono::system_clock::now();
-    if (!job || !co_await store.async_start_job(job_id, started, asio::use_awaitable))
-        co_return;
-    job->state = job_state::running;
-    job->started_at = started;
-    job->progress_done = 0;
-    ++job->attempts;
-    with.events().publish(job_event(*job));
-    const progress_hook progress = [&](std::int64_t done, std::int64_t total) {
-        job->progress_done = done;
-        job->progress_total = total;
-        with.events().publish(job_event(*job).newest_only());
-    };
-    job_outcome outcome;
+    std::optional<job_record> job;
     try {
-        outcome.result = co_await site_kri(store, *job, progress);
+        job = co_await store.async_find_job(run->id(), asio::use_awaitable);
+        const auto started = std::chrono::system_clock::now();
+        if (!job || !co_await store.async_start_job(
+                        run->id(), started, run->called_off(), asio::use_awaitable
+                    ))
+            co_return;
+        job->state = job_state::running;
+        job->started_at = started;
+        job->progress_done = 0;
+        ++job->attempts;
+        with.tell(*job);
+        const progress_hook progress = [&](std::int64_t done, std::int64_t total) {
+            job->progress_done = done;
+            job->progress_total = total;
+            with.events().publish(job_event(*job).newest_only());
+        };
+        job_outcome outcome;
+        try {
+            outcome.result = co_await site_kri(store, *job, progress);
+        } catch (const boost::system::system_error& e) {
+            if (e.code() == asio::error::operation_aborted)
+                throw; // cancelled; or the process is ending: the next one takes the job up again
+            outcome.state = job_state::failed;
+            outcome.error = e.what();
+        } catch (const std::exception& e) {
+            outcome.state = job_state::failed;
+            outcome.error = e.what();
+        }
+        const auto ended = std::chrono::system_clock::now();
+        co_await store.async_finish_job(run->id(), outcome, ended, asio::use_awaitable);
     } catch (const boost::system::system_error& e) {
-        if (e.code() == asio::error::operation_aborted)
-            throw; // the process is ending: the next one takes the job up again
-        outcome.state = job_state::failed;
-        outcome.error = e.what();
+        if (e.code() != asio::error::operation_aborted || !run->called_off()->load())
+            throw;
+    }
+    if (run->called_off()->load()) {
+        // The cancellation has been obeyed: what follows is to be carried out.
+        co_await asio::this_coro::throw_if_cancelled(false);
+        const auto now = std::chrono::system_clock::now();
+        co_await store.async_end_cancelled(run->id(), now, asio::use_awaitable);
+    }
+    if (job = co_await store.async_find_job(run->id(), asio::use_awaitable); job)
+        with.tell(*job);
+}
+
+asio::awaitable<form_to_check> service::async_form_of(const job_record& job) {
+    const auto request = json::parse(job.request);
+    std::string id(std::string_view(request.at("form_id").as_string()));
+    const auto stored = co_await store_.async_find_form(id, asio::use_awaitable);
+    if (!stored)
+        throw std::runtime_error("the form is not there any more");
+    co_return form_to_check_of(stored->form, *studies());
+}
+
+/// Not a task: its checks are. It waits for places where it has none (after a start, and where
+/// they were taken by somebody who holds less).
+asio::awaitable<void> service::run_form_job(
+    std::shared_ptr<job_run> run, std::optional<form_to_check> form, findings_hook done
+) {
+    using corogate::errc;
+    std::optional<job_record> job = co_await store_.async_find_job(run->id(), asio::use_awaitable);
+    if (!job)
+        co_return;
+    job_outcome outcome;
+    std::vector<finding_record> found;
+    bool started = false;
+    try {
+        if (!form)
+            form = co_await async_form_of(*job);
+        const auto n = form->study->rules_of(form->form).size();
+        for (bool ended = false; !ended && !run->called_off()->load();) {
+            if (run->place().remaining() < n)
+                run->give(co_await async_admit_patiently(n, form->site));
+            const auto now = std::chrono::system_clock::now();
+            if (!started) {
+                if (!co_await store_.async_start_job(
+                        run->id(), now, run->called_off(), asio::use_awaitable
+                    ))
+                    co_return;
+                started = true;
+                job->state = job_state::running;
+                job->started_at = now;
+                job->progress_total = static_cast<std::int64_t>(n);
+                ++job->attempts;
+                tell(*job);
+                co_await store_.async_update_progress(
+                    run->id(), 0, job->progress_total, asio::use_awaitable
+                );
+            }
+            try {
+                found = co_await evaluate_form(*form, run->place());
+                ended = true;
+            } catch (const boost::system::system_error& e) {
+                if (e.code() != errc::displaced)
+                    throw;
+            }
+        }
+        outcome.result = form_result(form->id, found);
+    } catch (const boost::system::system_error& e) {
+        if (!run->called_off()->load()) {
+            if (service_ends(e.code()))
+                co_return; // the next process does it
+            outcome.state = job_state::failed;
+            outcome.error = e.code() == errc::job_too_large
+                                ? "limit and queue are too small for the rules of the form"
+                                : e.what();
+        }
     } catch (const std::exception& e) {
         outcome.state = job_state::failed;
         outcome.error = e.what();
     }
     const auto ended = std::chrono::system_clock::now();
-    if (!co_await store.async_finish_job(job_id, outcome, ended, asio::use_awaitable))
-        co_return; // it has another outcome, which somebody else has told
-    job->state = outcome.state;
-    job->result = std::move(outcome.result);
-    job->error = std::move(outcome.error);
-    job->finished_at = ended;
-    with.events().publish(job_event(*job));
+    if (run->called_off()->load()) {
+        co_await store_.async_end_cancelled(run->id(), ended, asio::use_awaitable);
+    } else if (outcome.state == job_state::succeeded) {
+        if (co_await store_.async_finish_form_job(
+                run->id(), form->id, found, outcome, ended, asio::use_awaitable
+            ) &&
+            done)
+            done(found);
+    } else {
+        co_await store_.async_finish_job(run->id(), outcome, ended, asio::use_awaitable);
+    }
+    if (job = co_await store_.async_find_job(run->id(), asio::use_awaitable); job)
+        tell(*job);
 }
 
 // ---- after a crash ----
-
-namespace {
-
-/// A sentence on standard error for what nobody waits for.
-auto complain(std::string about) {
-    return [about = std::move(about)](std::exception_ptr error) {
-        if (!error)
-            return;
-        std::osyncstream to(std::cerr);
-        to << "corogate-server: " << about;
-        try {
-            std::rethrow_exception(error);
-        } catch (const std::exception& e) {
-            to << ": " << e.what();
-        } catch (...) { // nothing to add
-        }
-        to << '\n';
-    };
-}
-
-bool service_ends(const boost::system::error_code& code) {
-    using corogate::errc;
-    return code == errc::draining || code == errc::stopped || code == errc::abandoned ||
-           code == asio::error::operation_aborted;
-}
-
-} // namespace
 
 /// The store's thread posts to the pool's: it must have nothing more to say when that goes.
 service::~service() {
@@ -281,8 +517,8 @@ void service::in_background(asio::awaitable<void> work, std::string complaint) {
     background_.fetch_add(1);
     asio::co_spawn(
         pool_.get_executor(), std::move(work),
-        [this, tell = complain(std::move(complaint))](std::exception_ptr error) {
-            tell(error);
+        [this, complain_of = complain(std::move(complaint))](std::exception_ptr error) {
+            complain_of(error);
             background_.fetch_sub(1);
             background_.notify_all();
         }
@@ -318,26 +554,25 @@ asio::awaitable<corogate::job> service::async_admit_patiently(std::size_t n, std
 asio::awaitable<void> service::check_stored(const form_record& form) {
     using corogate::errc;
     const auto leave = [&form](std::string_view why) {
-        std::osyncstream(std::cerr) << "corogate-server: form " << form.id << " of study "
-                                    << form.study << " stays unchecked: " << why << '\n';
+        tell(
+            log_level::warning,
+            fmt::format("form {} of study {} stays unchecked: {}", form.id, form.study, why)
+        );
     };
-    const edc::study* study = studies_.find(form.study);
-    if (!study || !study->has_form(form.form)) {
-        leave("this server does not have the study");
+    form_to_check checks;
+    try {
+        checks = form_to_check_of(form, *studies());
+    } catch (const std::exception& e) {
+        leave(e.what());
         co_return;
     }
-    auto records = study->read_save(json::parse(form.datasets));
-    if (!records) {
-        leave(records.error().message());
-        co_return;
-    }
-    const auto data = std::make_shared<const edc::study_case>(std::move(*records));
-    const auto n = study->rules_of(form.form).size();
+    const auto n = checks.study->rules_of(form.form).size();
     for (;;) {
         bool displaced = false;
         try {
             auto job = co_await async_admit_patiently(n, form.site);
-            co_await check_form(*this, form.id, *study, form.form, data, std::move(job));
+            auto found = co_await evaluate_form(checks, job);
+            co_await store_.async_record_findings(form.id, std::move(found), asio::use_awaitable);
         } catch (const boost::system::system_error& e) {
             if (e.code() == errc::job_too_large) {
                 leave("limit and queue are too small for its rules");
@@ -414,13 +649,19 @@ asio::awaitable<void> service::take_up_jobs() {
                 co_return;
             std::optional<corogate::job> place;
             try {
+                // A job that checks a form asks for its places itself, one such job at a time.
+                if (job.kind == form_checks_kind) {
+                    if (auto run = begin_run(job.id))
+                        co_await run_form_job(std::move(run), std::nullopt, {});
+                    continue;
+                }
                 place = co_await async_admit_patiently(1, {});
             } catch (const boost::system::system_error& e) {
                 if (service_ends(e.code()))
                     co_return;
                 throw;
             }
-            place->submit([this, id = job.id] { return run_job(*this, id); });
+            start(job, std::move(*place));
         }
         if (jobs.size() < page)
             co_return;

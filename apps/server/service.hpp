@@ -1,6 +1,7 @@
 #pragma once
 
 #include "edc/catalogue.hpp"
+#include "job_run.hpp"
 #include "options.hpp"
 #include "store/id_generator.hpp"
 #include "store/store.hpp"
@@ -16,15 +17,37 @@
 #include <cstdint>
 #include <deque>
 #include <filesystem>
+#include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace server {
 
 /// What a job is for; a label of the metrics.
 enum class job_kind : std::uint8_t { tasks, form, analysis };
+
+/// The kind of a stored job that checks a form.
+inline constexpr std::string_view form_checks_kind = "form-checks";
+
+/// A stored form with what its checks need. Keeps its study, whatever becomes of the rules.
+class form_to_check {
+public:
+    form_to_check() = default;
+
+    std::string id;
+    std::string form;
+    std::string site;
+    std::shared_ptr<const edc::study> study;
+    std::shared_ptr<const edc::study_case> records;
+};
+
+/// Gets the findings of a form that a job has checked.
+using findings_hook = std::function<void(const std::vector<finding_record>&)>;
 
 /// What the routes work on: studies, store and task pool, and the counts of jobs.
 ///
@@ -47,6 +70,45 @@ public:
 
     /// Checks a stored form after all, when there is room: its save was answered without.
     void check_later(std::string form_id);
+
+    // ---- jobs ----
+
+    /// Runs a stored job of any kind on `place` (for `form-checks`: a place for each rule). No
+    /// effect where it runs already. Nobody but the store hears of its outcome, and `on_job`.
+    void start(const job_record& job, corogate::job place);
+
+    /// The same for the job that checks a form; `done` hears of its findings, on a thread of the
+    /// pool, where there are any.
+    void start_form_checks(
+        const job_record& job, form_to_check form, corogate::job place, findings_hook done = {}
+    );
+
+    /// Cancels a stored job: one that waits never starts, one that runs is asked to end.
+    boost::asio::awaitable<cancel_outcome> async_cancel(std::string job_id);
+
+    /// Called after each change of a stored job's state, on any thread; not thread-safe: set it
+    /// before the first request.
+    void on_job(std::function<void(const job_record&)> hook) { job_hook_ = std::move(hook); }
+    void tell(const job_record& job) const {
+        if (job_hook_)
+            job_hook_(job);
+    }
+
+    /// The form of a job that checks one. Throws `std::runtime_error` with a sentence where it
+    /// cannot be checked (any more).
+    boost::asio::awaitable<form_to_check> async_form_of(const job_record& job);
+
+    // ---- rules ----
+
+    /// Stores a rule that has been read without complaint, and puts it in force for what is
+    /// admitted from then on. -> whether an uploaded rule of that id was replaced
+    boost::asio::awaitable<bool>
+    async_put_rule(std::string study, std::string id, std::string text);
+    /// Takes an uploaded rule back; one of the files with its id is in force again. -> whether
+    /// there was one
+    boost::asio::awaitable<bool> async_remove_rule(std::string study, std::string id);
+    /// The study as its files have it, or null.
+    const edc::study* study_of_files(std::string_view id) const noexcept { return files_.find(id); }
 
     /// Takes up what an earlier process was stopped in: received forms are checked, jobs run.
     void recover();
@@ -84,11 +146,12 @@ public:
     const char* state() const noexcept;
 
     const options& settings() const noexcept { return options_; }
-    const edc::catalogue& studies() const noexcept { return studies_; }
+    /// The studies with the rules in force now; later changes make another one.
+    std::shared_ptr<const edc::catalogue> studies() const;
     server::store& store() noexcept { return store_; }
     const corogate::task_pool& pool() const noexcept { return pool_; }
     id_generator& ids() noexcept { return ids_; }
-    /// What streams of events are told; whoever changes a job tells it here.
+    /// What streams of events are told; of jobs by `on_job`.
     corogate::http::event_hub& events() noexcept { return events_; }
 
     std::uint64_t jobs_accepted(job_kind kind) const noexcept;
@@ -104,6 +167,11 @@ private:
     boost::asio::awaitable<void> check_late_ones();
     boost::asio::awaitable<void> take_up_forms();
     boost::asio::awaitable<void> take_up_jobs();
+    std::shared_ptr<job_run> begin_run(const std::string& id);
+    boost::asio::awaitable<void> run_form_job(
+        std::shared_ptr<job_run> run, std::optional<form_to_check> form, findings_hook done
+    );
+    void put_in_force(const std::string& study, rule_change change);
 
     struct job_counts {
         std::atomic<std::uint64_t> accepted{0};
@@ -112,7 +180,13 @@ private:
     };
 
     const options options_;
-    const edc::catalogue studies_;
+    const edc::catalogue files_;
+    mutable std::mutex studies_mutex_;
+    std::shared_ptr<const edc::catalogue> studies_;      // guarded by studies_mutex_
+    std::map<std::string, std::int64_t> rule_revisions_; // guarded by studies_mutex_; by study
+    std::function<void(const job_record&)> job_hook_;
+    std::mutex runs_mutex_;
+    std::map<std::string, std::weak_ptr<job_run>, std::less<>> runs_; // guarded by runs_mutex_
     id_generator ids_;
     std::atomic<bool> draining_{false};
     std::atomic<bool> ending_{false};
@@ -126,14 +200,12 @@ private:
     corogate::task_pool pool_; // last: its tasks use the others
 };
 
-/// Stores and checks the records of a form that is already saved; returns its findings and skips as
-/// they are answered. The job has a place for each rule of the form.
-boost::asio::awaitable<std::vector<finding_record>> check_form(
-    service& with, std::string form_id, const edc::study& study, std::string form,
-    std::shared_ptr<const edc::study_case> records, corogate::job job
-);
+/// Checks the records of a form; returns its findings and skips as they are answered and stored.
+/// The job has a place for each rule of the form.
+boost::asio::awaitable<std::vector<finding_record>>
+evaluate_form(form_to_check form, corogate::job& place);
 
-/// Runs one stored job to its end and stores its outcome.
-boost::asio::awaitable<void> run_job(service& with, std::string job_id);
+/// Runs one stored job that is no check of a form to its end and stores its outcome.
+boost::asio::awaitable<void> run_job(service& with, std::shared_ptr<job_run> run);
 
 } // namespace server

@@ -1,5 +1,7 @@
+#include "message_reader.hpp"
 #include "raw_client.hpp"
 
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <corogate/http/guard.hpp>
 #include <corogate/http/server.hpp>
@@ -44,6 +46,36 @@ std::string probe(std::uint16_t port, const std::string& octets) {
             seen += ',';
         seen += std::to_string(got.status);
     }
+}
+
+/// The same without a server: how many messages the guard and the parser let through, and with
+/// which status the next one is refused.
+std::string read_alone(std::string octets, std::size_t piece) {
+    message_reader reader([](std::string_view method) -> std::size_t {
+        return method == "POST" ? 100 : 0;
+    });
+    octets += "GET /probe HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    for (std::size_t at = 0; at < octets.size(); at += piece)
+        reader.feed(std::string_view(octets).substr(at, piece));
+    std::string seen = std::to_string(reader.messages().size()) + " read";
+    if (reader.refused() != 0)
+        seen += ", " + std::to_string(reader.refused());
+    return seen;
+}
+
+/// What `read_alone` has to say where a server answers so. The answers of routes tell that their
+/// message was read.
+std::string without_routes(std::string answered) {
+    const bool closed = answered.ends_with("/c");
+    if (closed)
+        answered.resize(answered.size() - 2);
+    auto count = std::count(answered.begin(), answered.end(), ',') + 1;
+    const std::string last = answered.substr(answered.rfind(',') + 1);
+    if (!closed)
+        return std::to_string(count + 1) + " read"; // the probe
+    if (last == "200")
+        return std::to_string(count) + " read";
+    return std::to_string(count - 1) + " read, " + last;
 }
 
 boost::asio::awaitable<http::response> echo(http::request& request) {
@@ -230,6 +262,19 @@ BOOST_AUTO_TEST_CASE(table) {
         {"CONNECT", get(host, "CONNECT localhost:80 HTTP/1.1"), "501/c"},
         {"TRACE", get(host, "TRACE / HTTP/1.1"), "405"},
 
+        {"empty line of LF alone", "\n" + get(host), "400/c"},
+        {"CR before the line", "\r" + get(host), "400/c"},
+        {"method alone", "GET\r\n" + host + "\r\n", "400/c"},
+        {"no target", get(host, "GET  HTTP/1.1"), "400/c"},
+        {"no method", get(host, " / HTTP/1.1"), "400/c"},
+        {"NUL in the method", get(host, "G" + nul + "T / HTTP/1.1"), "400/c"},
+        {"octet above ASCII in the method", get(host, "G\xC3T / HTTP/1.1"), "400/c"},
+        {"HTTP/01.1", get(host, "GET / HTTP/01.1"), "400/c"},
+        {"HTTP/1.1 and a space", get(host, "GET / HTTP/1.1 "), "400/c"},
+        {"HTTP/1,1", get(host, "GET / HTTP/1,1"), "400/c"},
+        {"HTTP/9.9", get(host, "GET / HTTP/9.9"), "505/c"},
+        {"CONNECT in origin form", get(host, "CONNECT / HTTP/1.1"), "501/c"},
+
         // the target
         {"absolute form", get(host, "GET http://localhost/ HTTP/1.1"), "200"},
         {"absolute form of another host", get(host, "GET http://other/ HTTP/1.1"), "400/c"},
@@ -247,6 +292,15 @@ BOOST_AUTO_TEST_CASE(table) {
         {"target of 4096", get(host, "GET /?" + std::string(4094, 'a') + " HTTP/1.1"), "200"},
         {"target of 4097", get(host, "GET /?" + std::string(4095, 'a') + " HTTP/1.1"), "414/c"},
         {"target of 20000", get(host, "GET /?" + std::string(20000, 'a') + " HTTP/1.1"), "414/c"},
+
+        {"absolute form, no host", get(host, "GET http:/// HTTP/1.1"), "400/c"},
+        {"absolute form with a user", get(host, "GET http://a@localhost/ HTTP/1.1"), "400/c"},
+        {"absolute form of OPTIONS", get(host, "OPTIONS http://localhost/ HTTP/1.1"), "204"},
+        {"absolute form in HTTP/1.0 without Host",
+         get("Connection: keep-alive\r\n", "GET http://localhost/ HTTP/1.0"), "400/c"},
+        {"authority form", get(host, "GET localhost:80 HTTP/1.1"), "400/c"},
+        {"encoded slash", get(host, "GET /a%2Fb HTTP/1.1"), "400"},
+        {"broken percent", get(host, "GET /%4 HTTP/1.1"), "400"},
 
         // header fields
         {"bare LF after a field", get("Host: localhost\n"), "400/c"},
@@ -275,6 +329,20 @@ BOOST_AUTO_TEST_CASE(table) {
          }()),
          "431/c"},
 
+        {"100 fields", get([&] {
+             std::string all = host;
+             for (int i = 0; i < 99; ++i)
+                 all += "A: b\r\n";
+             return all;
+         }()),
+         "200"},
+        {"header of 8192", get(host + "A: " + std::string(8192 - 40, 'x') + "\r\n"), "200"},
+        {"header of 8193", get(host + "A: " + std::string(8193 - 40, 'x') + "\r\n"), "431/c"},
+        {"vertical tab in a name", get(host + "A\x0B: b\r\n"), "400/c"},
+        {"DEL in a value", get(host + "A: \x7F\r\n"), "400/c"},
+        {"folded Host", get("Host:\r\n localhost\r\n"), "400/c"},
+        {"folded line of blanks", get(host + "A: b\r\n \r\n"), "400/c"},
+
         // Host
         {"no Host", get(""), "400/c"},
         {"no Host in HTTP/1.0", get("Connection: keep-alive\r\n", "GET / HTTP/1.0"), "200"},
@@ -290,7 +358,40 @@ BOOST_AUTO_TEST_CASE(table) {
         {"Host as broken IPv6", get("Host: [::1\r\n"), "400/c"},
         {"list of Hosts", get("Host: a, b\r\n"), "400/c"},
 
+        {"Host with a port of 6 digits", get("Host: localhost:123456\r\n"), "400/c"},
+        {"Host as IPv6 with more", get("Host: [::1]x\r\n"), "400/c"},
+        {"Host with percent", get("Host: local%68ost\r\n"), "400/c"},
+        {"Host with a fragment", get("Host: localhost#\r\n"), "400/c"},
+
         // framing
+        {"TE in capitals", post("TRANSFER-ENCODING: CHUNKED\r\n", no_chunks), "200"},
+        {"TE with blanks around", post("Transfer-Encoding: \t chunked \t\r\n", no_chunks), "200"},
+        {"TE chunked, chunked", post("Transfer-Encoding: chunked, chunked\r\n", no_chunks), "501/c"
+        },
+        {"TE with an empty element", post("Transfer-Encoding: , chunked\r\n", no_chunks), "501/c"},
+        {"TE with a vertical tab", post("Transfer-Encoding: chunked\x0B\r\n", no_chunks), "400/c"},
+        {"TE with NUL", post("Transfer-Encoding: chunked" + nul + "\r\n", no_chunks), "400/c"},
+        {"TE, space before colon", post("Transfer-Encoding : chunked\r\n", no_chunks), "400/c"},
+        {"TE by underscore is no TE", post("Transfer_Encoding: chunked\r\n", no_chunks), "200,400/c"
+        },
+        {"TE in HTTP/1.0, unknown",
+         "POST / HTTP/1.0\r\n" + host + "Transfer-Encoding: gzip\r\n\r\n" + smuggled, "400/c"},
+        {"TE and CL in HTTP/1.0",
+         "POST / HTTP/1.0\r\n" + host + chunked + "Content-Length: 5\r\n\r\n" + no_chunks, "400/c"},
+        {"TE of a GET", get(host + "Transfer-Encoding: identity\r\n"), "501/c"},
+        {"body by length in HTTP/1.0",
+         "POST / HTTP/1.0\r\n" + host + "Connection: keep-alive\r\nContent-Length: 1\r\n\r\na",
+         "200"},
+        {"body is a request", post("Content-Length: 35\r\n", smuggled), "200"},
+        {"CL with blanks around", post("Content-Length: \t3 \t\r\n", "abc"), "200"},
+        {"CL, space before colon", post("Content-Length : 3\r\n", "abc"), "400/c"},
+        {"CL with a comma", post("Content-Length: 3,\r\n", "abc"), "400/c"},
+        {"CL as a fraction", post("Content-Length: 3.0\r\n", "abc"), "400/c"},
+        {"CL in hexadecimal", post("Content-Length: a\r\n", "0123456789"), "400/c"},
+        {"CL of 18 digits", post("Content-Length: 999999999999999999\r\n", "a"), "413/c"},
+        {"CL of 19 digits", post("Content-Length: 9223372036854775807\r\n", "a"), "400/c"},
+        {"CL of 20 digits, small", post("Content-Length: 00000000000000000003\r\n", "abc"), "400/c"
+        },
         {"TE xchunked, body is a request", post("Transfer-Encoding: xchunked\r\n", smuggled),
          "501/c"},
         {"TE gzip, body is a request", post("Transfer-Encoding: gzip\r\n", smuggled), "501/c"},
@@ -341,7 +442,46 @@ BOOST_AUTO_TEST_CASE(table) {
         {"chunk extension of 32 KB",
          post(chunked, "1;x=" + std::string(32 * 1024, 'y') + "\r\na\r\n0\r\n\r\n"), "400/c"},
 
+        {"chunk extension of 100",
+         post(chunked, "1;" + std::string(100, 'y') + "\r\na\r\n0\r\n\r\n"), "200"},
+        {"chunk extension, quoted", post(chunked, "1;a=\"b;\\\"c\"\r\na\r\n0\r\n\r\n"), "200"},
+        {"extension of the last chunk", post(chunked, "1\r\na\r\n0;a=b\r\n\r\n"), "200"},
+        {"extension of 32 KB of the last chunk",
+         post(chunked, "1\r\na\r\n0;x=" + std::string(32 * 1024, 'y') + "\r\n\r\n"), "400/c"},
+        {"chunk extension with LF", post(chunked, "1;a\nb\r\na\r\n0\r\n\r\n"), "400/c"},
+        {"chunk extension with LF in quotes", post(chunked, "1;a=\"\n\"\r\na\r\n0\r\n\r\n"), "400/c"
+        },
+        {"extension of the last chunk with LF in quotes",
+         post(chunked, "1\r\na\r\n0;a=\"\n\"\r\n\r\n"), "400/c"},
+        {"chunk extension with CR LF in quotes", post(chunked, "1;a=\"\r\n\"\r\na\r\n0\r\n\r\n"),
+         "400/c"},
+        {"chunk extension with CR", post(chunked, "1;a\rb\r\na\r\n0\r\n\r\n"), "400/c"},
+        {"chunk extension with NUL", post(chunked, "1;a" + nul + "\r\na\r\n0\r\n\r\n"), "400/c"},
+        {"chunk size with 0x", post(chunked, "0x1\r\na\r\n0\r\n\r\n"), "400/c"},
+        {"chunk size with a plus", post(chunked, "+1\r\na\r\n0\r\n\r\n"), "400/c"},
+        {"chunk size after a space", post(chunked, " 1\r\na\r\n0\r\n\r\n"), "400/c"},
+        {"chunk size before a space", post(chunked, "1 \r\na\r\n0\r\n\r\n"), "400/c"},
+        {"chunk size with zeros in front", post(chunked, "0001\r\na\r\n0\r\n\r\n"), "200"},
+        {"chunk size of 17 digits", post(chunked, "00000000000000001\r\na\r\n0\r\n\r\n"), "200"},
+        {"chunk size of 2^64 - 1", post(chunked, "ffffffffffffffff\r\na\r\n0\r\n\r\n"), "413/c"},
+        {"chunk shorter than said", post(chunked, "3\r\na\r\n0\r\n\r\n"), "400/c"},
+        {"chunk data ends with LF", post(chunked, "1\r\na\n0\r\n\r\n"), "400/c"},
+        {"chunk data ends with CR", post(chunked, "1\r\na\r0\r\n\r\n"), "400/c"},
+        {"last chunk ends with LF", post(chunked, "1\r\na\r\n0\n\r\n"), "400/c"},
+        {"one trailer", post(chunked, "1\r\na\r\n0\r\nA: b\r\n\r\n"), "400/c"},
+        {"trailer without a colon", post(chunked, "1\r\na\r\n0\r\nA\r\n\r\n"), "400/c"},
+        {"folded trailer", post(chunked, "1\r\na\r\n0\r\n A: b\r\n\r\n"), "400/c"},
+        {"request after the chunks", post(chunked, "1\r\na\r\n0\r\n\r\n") + get(host), "200,200"},
+
         // connection
+        {"Upgrade is not followed", get(host + "Connection: Upgrade\r\nUpgrade: h2c\r\n"), "200"},
+        {"close among others", get(host + "Connection: TE, close\r\n"), "200/c"},
+        {"HTTP/1.0 without Host closes", get("", "GET / HTTP/1.0"), "200/c"},
+        {"two expectations", post("Expect: 100-continue\r\nExpect: 100-continue\r\n"), "417"},
+        {"expectations as a list", post("Expect: 100-continue, tea\r\n"), "417"},
+        {"expectation without a body", post("Expect: 100-continue\r\n"), "200"},
+        {"expectation in HTTP/1.0",
+         "POST / HTTP/1.0\r\n" + host + "Connection: keep-alive\r\nExpect: tea\r\n\r\n", "200"},
         {"close", get(host + "Connection: close\r\n"), "200/c"},
         {"HTTP/1.0 closes", get(host, "GET / HTTP/1.0"), "200/c"},
         {"HTTP/1.0 keep-alive", get(host + "Connection: keep-alive\r\n", "GET / HTTP/1.0"), "200"},
@@ -350,6 +490,9 @@ BOOST_AUTO_TEST_CASE(table) {
     for (const auto& row : rows)
         BOOST_TEST_CONTEXT(row.name) {
             BOOST_TEST(probe(on.server.port(), row.octets) == row.expected);
+            // The same however the octets arrive.
+            for (const std::size_t piece : {row.octets.size(), std::size_t{1}, std::size_t{7}})
+                BOOST_TEST(read_alone(row.octets, piece) == without_routes(row.expected));
         }
 }
 

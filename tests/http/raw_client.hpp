@@ -43,7 +43,7 @@ public:
     raw_client(raw_client&& other) noexcept
         : socket_(std::exchange(other.socket_, -1))
         , input_(std::move(other.input_)) {}
-    ~raw_client() {
+    virtual ~raw_client() {
         if (socket_ >= 0)
             ::close(socket_);
     }
@@ -62,11 +62,19 @@ public:
     /// What the server no longer takes is dropped: it may have closed already.
     void send(std::string_view octets) {
         while (!octets.empty()) {
-            const auto sent = ::send(socket_, octets.data(), octets.size(), MSG_NOSIGNAL);
+            const auto sent = send_some(octets.data(), octets.size());
             if (sent <= 0)
                 return;
             octets.remove_prefix(static_cast<std::size_t>(sent));
         }
+    }
+
+    /// Sends what the kernel takes within a fifth of a second; 0 where that is nothing.
+    std::size_t send_some(std::string_view octets) {
+        const timeval most{0, 200'000};
+        ::setsockopt(socket_, SOL_SOCKET, SO_SNDTIMEO, &most, sizeof most);
+        const auto sent = ::send(socket_, octets.data(), octets.size(), MSG_NOSIGNAL);
+        return sent < 0 ? 0 : static_cast<std::size_t>(sent);
     }
 
     /// The next answer; status 0 where the server closed instead. `to_head`: it has no body.
@@ -99,6 +107,37 @@ public:
         return read();
     }
 
+    /// The next chunk of a body in chunks, as the server sent it; empty: the last one. Behind
+    /// `read(true)`. Throws where the server closes before it is whole.
+    std::string read_chunk() {
+        const std::string size = take_until("\r\n");
+        const std::size_t octets = std::stoul(size, nullptr, 16);
+        while (input_.size() < octets + 2)
+            if (!receive())
+                throw std::runtime_error("half a chunk");
+        const std::string chunk = input_.substr(0, octets);
+        if (input_.substr(octets, 2) != "\r\n")
+            throw std::runtime_error("not a chunk: " + input_);
+        input_.erase(0, octets + 2);
+        return chunk;
+    }
+
+    /// All octets up to the close.
+    std::string read_all() {
+        while (receive())
+            ;
+        return std::exchange(input_, {});
+    }
+
+    void leave() { ::close(std::exchange(socket_, -1)); }
+
+    /// Leaves with a reset.
+    void reset() {
+        const linger at_once{1, 0};
+        ::setsockopt(socket_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+        leave();
+    }
+
     /// Waits for the server to close and says whether it did so without a further octet. A reset
     /// is no close: it can cost the client an answer.
     bool closed() { return input_.empty() && !receive(); }
@@ -106,10 +145,30 @@ public:
     /// Tells the server that nothing more comes.
     void finish() { ::shutdown(socket_, SHUT_WR); }
 
+protected:
+    // As the functions of the system; another kind of wire has others.
+    virtual ssize_t send_some(const char* from, std::size_t octets) {
+        return ::send(socket_, from, octets, MSG_NOSIGNAL);
+    }
+    virtual ssize_t receive_some(char* into, std::size_t octets) {
+        return ::recv(socket_, into, octets, 0);
+    }
+    int socket() const noexcept { return socket_; }
+
 private:
+    std::string take_until(std::string_view mark) {
+        std::size_t end = 0;
+        while ((end = input_.find(mark)) == std::string::npos)
+            if (!receive())
+                throw std::runtime_error("closed in the middle");
+        const std::string taken = input_.substr(0, end);
+        input_.erase(0, end + mark.size());
+        return taken;
+    }
+
     bool receive() {
         char octets[4096];
-        const auto got = ::recv(socket_, octets, sizeof octets, 0);
+        const auto got = receive_some(octets, sizeof octets);
         if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
             throw std::runtime_error("the server says nothing and does not close");
         if (got < 0)

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <corogate/http/router.hpp>
 #include <stdexcept>
@@ -52,6 +53,25 @@ BOOST_AUTO_TEST_CASE(finds_by_path_then_method) {
         BOOST_TEST(allow(routes, "GET", path) == "", path);
 }
 
+BOOST_AUTO_TEST_CASE(looking_needs_less_than_doing) {
+    http::router routes;
+    routes.add("GET", "/a/{id}", nothing)
+        .add("POST", "/a/{id}", nothing)
+        .add("DELETE", "/a/{id}", nothing, http::route_options().needs(http::role::admin))
+        .add("GET", "/livez", nothing, http::route_options().needs(http::role::none));
+    const auto needs = [&routes](const char* method, const char* target) {
+        http::request one(method, target);
+        return to_string(routes.find(one).found->needs);
+    };
+    BOOST_TEST(needs("GET", "/a/1") == "read");
+    BOOST_TEST(needs("HEAD", "/a/1") == "read");
+    BOOST_TEST(needs("POST", "/a/1") == "submit");
+    BOOST_TEST(needs("DELETE", "/a/1") == "admin");
+    BOOST_TEST(needs("GET", "/livez") == "none");
+    http::request one("GET", "/a/1");
+    BOOST_TEST(routes.find(one).found->pattern == "/a/{id}");
+}
+
 BOOST_AUTO_TEST_CASE(fills_in_parameters) {
     http::router routes;
     routes.add("GET", "/v1/studies/{study}/forms/{form}", nothing);
@@ -72,6 +92,18 @@ BOOST_AUTO_TEST_CASE(literals_go_before_names) {
     BOOST_TEST(found(routes, "GET", "/j/y") == 3U);
     BOOST_TEST(found(routes, "GET", "/k/x") == 2U);
     BOOST_TEST(found(routes, "GET", "/k/y") == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(a_router_lists_its_routes_as_they_were_given) {
+    http::router routes;
+    BOOST_TEST(routes.routes().empty());
+    routes.add("GET", "/a/{id}", nothing).add("POST", "/a/{id}", nothing).add("GET", "/", nothing);
+    std::vector<std::string> all;
+    for (const http::route* one : routes.routes())
+        all.push_back(one->method + " " + one->pattern);
+    std::sort(all.begin(), all.end());
+    const std::vector<std::string> expected{"GET /", "GET /a/{id}", "POST /a/{id}"};
+    BOOST_TEST(all == expected, boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(bad_routes_are_refused) {

@@ -221,6 +221,32 @@ BOOST_AUTO_TEST_CASE(media_type_is_checked_before_the_body) {
     );
 }
 
+BOOST_AUTO_TEST_CASE(what_a_client_accepts_is_checked_where_the_route_says_what_it_gives) {
+    http::server server{http::server_options()};
+    http::router routes;
+    routes.add("GET", "/", hello, http::route_options().gives("application/json"))
+        .add("GET", "/any", hello);
+    server.start(std::move(routes));
+    raw_client client(server.port());
+    const auto ask = [&client](const std::string& path, const std::string& accept) {
+        return client
+            .ask("GET " + path + " HTTP/1.1\r\nHost: localhost\r\nAccept: " + accept + "\r\n\r\n")
+            .status;
+    };
+    BOOST_TEST(client.ask(plain_get).status == 200); // no wish at all
+    for (const char* fits :
+         {"application/json", "APPLICATION/json;charset=utf-8", "application/*", "*/*", "",
+          "text/html, application/json;q=0.1", "text/html,*/*;q=0.8", "application/json; q=0.001",
+          "*/*;q=0, application/*", "application/*;q=0, application/json", "not a media type"})
+        BOOST_TEST_CONTEXT(fits) { BOOST_TEST(ask("/", fits) == 200); }
+    for (const char* unfit :
+         {"text/html", "text/*", "application/xml", "application/json;q=0", "*/*;q=0.000",
+          "application/json;q=0, */*", "application/*;q=0, */*", "applicationx/*",
+          "text/html, , text/plain"})
+        BOOST_TEST_CONTEXT(unfit) { BOOST_TEST(ask("/", unfit) == 406); }
+    BOOST_TEST(ask("/any", "text/html;q=0") == 200);
+}
+
 BOOST_AUTO_TEST_CASE(foreign_pages_are_kept_out) {
     http::server server{http::server_options().allow_host("edc.example.org")};
     std::atomic<int> calls{0};
@@ -266,7 +292,8 @@ BOOST_AUTO_TEST_CASE(a_handler_that_throws_tells_no_details) {
 }
 
 BOOST_AUTO_TEST_CASE(a_handler_may_end_on_another_thread) {
-    http::server server{http::server_options()};
+    error_log errors;
+    http::server server{http::server_options().on_error(errors.hook())};
     asio::thread_pool elsewhere(1);
     const auto where = [&elsewhere] {
         return elsewhere.get_executor().running_in_this_thread() ? "elsewhere" : "home";
@@ -280,7 +307,9 @@ BOOST_AUTO_TEST_CASE(a_handler_may_end_on_another_thread) {
     const http::handler stay = [&](http::request&) -> asio::awaitable<http::response> {
         co_return http::response::text(200, where());
     };
-    routes.add("GET", "/", leave).add("GET", "/stay", stay);
+    routes.add("GET", "/", leave, http::route_options().resumes_elsewhere())
+        .add("GET", "/stay", stay)
+        .add("GET", "/stray", leave);
     server.start(std::move(routes));
     raw_client client(server.port());
     for (int i = 0; i < 20; ++i) {
@@ -289,6 +318,14 @@ BOOST_AUTO_TEST_CASE(a_handler_may_end_on_another_thread) {
         BOOST_TEST(client.read().body == "elsewhere");
         BOOST_TEST(client.read().body == "home");
     }
+    BOOST_TEST(errors.all() == "");
+    // Misuse has a message, once.
+    for (int i = 0; i < 2; ++i)
+        BOOST_TEST(
+            client.ask("GET /stray HTTP/1.1\r\nHost: localhost\r\n\r\n").body == "elsewhere"
+        );
+    BOOST_TEST(errors.all().starts_with("a handler has ended on another thread"));
+    BOOST_TEST(errors.all().find('\n') + 1 == errors.all().size());
 }
 
 // ------------------------------------------------------------------------------------------------
@@ -557,6 +594,152 @@ BOOST_AUTO_TEST_CASE(connections_beyond_the_limit_wait) {
     BOOST_TEST(second.read().body == "hello");
 }
 
+BOOST_AUTO_TEST_CASE(connections_of_one_address_are_bounded) {
+    http::server server{http::server_options().connections_per_address(2)};
+    http::router routes;
+    routes.add("GET", "/", hello);
+    server.start(std::move(routes));
+    raw_client first(server.port());
+    BOOST_TEST(first.ask(plain_get).status == 200);
+    auto second = std::make_unique<raw_client>(server.port());
+    BOOST_TEST(second->ask(plain_get).status == 200);
+    raw_client third(server.port());
+    BOOST_TEST(third.closed());
+    BOOST_TEST(server.stats().connections_refused == 1U);
+    second.reset();
+    while (server.stats().connections_open != 1)
+        std::this_thread::yield();
+    raw_client fourth(server.port());
+    BOOST_TEST(fourth.ask(plain_get).status == 200);
+    BOOST_TEST(server.stats().connections_total == 3U);
+}
+
+BOOST_AUTO_TEST_CASE(a_connection_ends_after_its_share_of_requests) {
+    http::server server{http::server_options().requests_per_connection(3)};
+    http::router routes;
+    routes.add("GET", "/", hello);
+    server.start(std::move(routes));
+    raw_client client(server.port());
+    client.send(std::string(plain_get) + plain_get + plain_get + plain_get);
+    BOOST_TEST(client.read().header("Connection") == "");
+    BOOST_TEST(client.read().header("Connection") == "");
+    BOOST_TEST(client.read().header("Connection") == "close");
+    client.finish();
+    BOOST_TEST(client.closed()); // the fourth is not answered
+    BOOST_TEST(server.stats().requests == 3U);
+}
+
+BOOST_AUTO_TEST_CASE(a_connection_ends_at_an_age) {
+    http::server server{http::server_options().connection_age(20ms)};
+    http::router routes;
+    routes.add("GET", "/", hello);
+    server.start(std::move(routes));
+    raw_client client(server.port());
+    const auto begin = std::chrono::steady_clock::now();
+    while (client.ask(plain_get).header("Connection") != "close")
+        BOOST_TEST_REQUIRE((std::chrono::steady_clock::now() - begin < 10s));
+    client.finish();
+    BOOST_TEST(client.closed());
+}
+
+BOOST_AUTO_TEST_CASE(idle_connections_end_sooner_where_it_is_crowded) {
+    http::server server{
+        http::server_options().connections(5).crowded_idle_time(20ms).requests_per_connection(
+            1'000'000
+        )
+    };
+    http::router routes;
+    routes.add("GET", "/", hello);
+    server.start(std::move(routes));
+    std::vector<raw_client> clients;
+    for (int i = 0; i < 4; ++i) // 80 %: not yet above
+        BOOST_TEST(clients.emplace_back(server.port()).ask(plain_get).status == 200);
+    const auto begin = std::chrono::steady_clock::now();
+    while (std::chrono::steady_clock::now() - begin < 60ms)
+        BOOST_TEST_REQUIRE(clients[0].ask(plain_get).status == 200);
+    BOOST_TEST(server.stats().connections_open == 4U);
+    raw_client fifth(server.port());
+    BOOST_TEST(fifth.ask(plain_get).status == 200);
+    BOOST_TEST(clients[1].closed()); // long before the 60 s of an idle connection
+}
+
+BOOST_AUTO_TEST_CASE(a_body_that_trickles_is_cut_though_its_time_has_not_passed) {
+    http::server server{http::server_options().body_rate(10'000, 50ms)}; // 500 octets each
+    http::router routes;
+    routes.add("POST", "/", echo, http::route_options().body_limit(1 << 20));
+    server.start(std::move(routes));
+    raw_client slow(server.port());
+    const auto begin = std::chrono::steady_clock::now();
+    slow.send(std::string(post_head) + "Content-Length: 100000\r\n\r\n" + std::string(499, 'x'));
+    BOOST_TEST(slow.read().status == 408);
+    BOOST_TEST((std::chrono::steady_clock::now() - begin >= 50ms));
+
+    // Twenty times that rate lives through several stretches of time.
+    raw_client steady(server.port());
+    const std::string piece(1000, 'x');
+    steady.send(std::string(post_head) + "Content-Length: 200000\r\n\r\n");
+    for (int i = 0; i < 199; ++i) {
+        steady.send(piece);
+        std::this_thread::sleep_for(1ms);
+    }
+    BOOST_TEST(steady.ask(piece).status == 200);
+}
+
+BOOST_AUTO_TEST_CASE(requests_sent_ahead_wait_in_the_kernel) {
+    gate busy;
+    http::server server{http::server_options()};
+    http::router routes;
+    const http::handler slow = [&busy](http::request&) -> asio::awaitable<http::response> {
+        co_await busy.pass();
+        co_return http::response::text(200, "slow");
+    };
+    routes.add("GET", "/slow", slow).add("GET", "/", hello);
+    server.start(std::move(routes));
+    raw_client client(server.port());
+    client.send("GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    busy.wait_for_arrival();
+    // More than the kernel holds for both ends: the server reads none of it.
+    std::string many;
+    for (int i = 0; i < 25'000; ++i)
+        many += plain_get;
+    std::size_t sent = 0;
+    for (std::size_t now = 1; now != 0 && sent < 64U << 20; sent += now)
+        now = client.send_some(std::string_view(many).substr(sent % many.size()));
+    BOOST_TEST(sent < 64U << 20);
+    BOOST_TEST(server.stats().requests == 1U);
+    busy.open();
+    BOOST_TEST(client.read().body == "slow");
+    for (int i = 0; i < 100; ++i)
+        BOOST_TEST_REQUIRE(client.read().body == "hello");
+}
+
+BOOST_AUTO_TEST_CASE(the_soft_limit_of_descriptors_is_raised) {
+    rlimit before{};
+    BOOST_TEST_REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+    rlimit low = before;
+    low.rlim_cur = 200;
+    rlimit seen{};
+    BOOST_TEST_REQUIRE(::setrlimit(RLIMIT_NOFILE, &low) == 0);
+    {
+        const http::server server{
+            http::server_options().connections(150).raise_descriptor_limit(false)
+        };
+    }
+    ::getrlimit(RLIMIT_NOFILE, &seen);
+    BOOST_TEST(seen.rlim_cur == 200U);
+    {
+        const http::server server{http::server_options().connections(150)};
+    }
+    ::getrlimit(RLIMIT_NOFILE, &seen);
+    BOOST_TEST(seen.rlim_cur == std::min<rlim_t>(150 + 64, before.rlim_max));
+    {
+        const http::server server{http::server_options().connections(100)};
+    }
+    ::getrlimit(RLIMIT_NOFILE, &seen);
+    BOOST_TEST(seen.rlim_cur == std::min<rlim_t>(150 + 64, before.rlim_max)); // never lowered
+    BOOST_TEST_REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+}
+
 BOOST_AUTO_TEST_CASE(accepting_survives_a_lack_of_descriptors) {
     error_log errors;
     http::server server{http::server_options().on_error(errors.hook())};
@@ -580,6 +763,318 @@ BOOST_AUTO_TEST_CASE(accepting_survives_a_lack_of_descriptors) {
     BOOST_TEST(alive);
     BOOST_TEST(client.read().body == "hello");
     BOOST_TEST(errors.all().starts_with("accepting a connection failed: "));
+}
+
+// ------------------------------------------------------------------------------------------------
+
+namespace {
+
+/// Looks at its connections every 5 ms.
+http::server_options quick() { return http::server_options().body_time(20ms); }
+
+constexpr const char* get_stream = "GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+/// A server whose `/stream` is produced by what the test says.
+struct streaming {
+    error_log errors;
+    http::server server;
+
+    explicit streaming(http::stream_body produce, http::server_options options = quick())
+        : server(options.on_error(errors.hook())) {
+        const http::handler start = [produce](http::request&) -> asio::awaitable<http::response> {
+            co_return http::response().stream(produce, "text/event-stream");
+        };
+        http::router routes;
+        routes.add("GET", "/stream", start).add("GET", "/", hello);
+        server.start(std::move(routes));
+    }
+
+    void wait_for_the_end() {
+        while (server.stats().streams_open != 0)
+            std::this_thread::yield();
+    }
+};
+
+/// Awaits what never comes; the cancellation ends it.
+asio::awaitable<void> wait_for_ever() {
+    asio::steady_timer timer(
+        co_await asio::this_coro::executor, asio::steady_timer::time_point::max()
+    );
+    co_await timer.async_wait(asio::use_awaitable);
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_CASE(a_streamed_answer_comes_in_chunks) {
+    gate half;
+    const http::stream_body produce = [&half](http::body_writer& to) -> asio::awaitable<void> {
+        BOOST_TEST(co_await to.write("one"));
+        BOOST_TEST(co_await to.write(""));
+        co_await half.pass();
+        BOOST_TEST(to.open());
+        BOOST_TEST(co_await to.write(std::string(100000, 'x')));
+    };
+    streaming on(produce);
+    raw_client client(on.server.port());
+    client.send(get_stream);
+    const auto head = client.read(true);
+    BOOST_TEST(head.status == 200);
+    BOOST_TEST(head.header("Content-Type") == "text/event-stream");
+    BOOST_TEST(head.header("Transfer-Encoding") == "chunked");
+    BOOST_TEST(head.header("Content-Length") == "");
+    BOOST_TEST(client.read_chunk() == "one");
+    half.wait_for_arrival();
+    BOOST_TEST(on.server.stats().streams_open == 1U);
+    client.send(plain_get); // pipelined: it has to wait, and is not lost
+    half.open();
+    BOOST_TEST((client.read_chunk() == std::string(100000, 'x')));
+    BOOST_TEST(client.read_chunk() == "");
+    BOOST_TEST(client.read().body == "hello");
+    BOOST_TEST(on.server.stats().streams_open == 0U);
+    BOOST_TEST(on.server.stats().answers[2] == 2U);
+
+    client.send("HEAD /stream HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    BOOST_TEST(client.read(true).header("Transfer-Encoding") == "chunked");
+    BOOST_TEST(client.ask(plain_get).body == "hello");
+    BOOST_TEST(on.errors.all() == "");
+}
+
+BOOST_AUTO_TEST_CASE(a_stream_to_http_1_0_ends_with_the_connection) {
+    const http::stream_body produce = [](http::body_writer& to) -> asio::awaitable<void> {
+        co_await to.write("one");
+        co_await to.write("two");
+    };
+    streaming on(produce);
+    raw_client client(on.server.port());
+    client.send("GET /stream HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    const auto head = client.read(true);
+    BOOST_TEST(head.header("Transfer-Encoding") == "");
+    BOOST_TEST(head.header("Connection") == "close");
+    BOOST_TEST(client.read_all() == "onetwo");
+}
+
+BOOST_AUTO_TEST_CASE(a_stream_ends_when_its_client_goes) {
+    std::promise<bool> open_at_the_end;
+    const http::stream_body produce = [&](http::body_writer& to) -> asio::awaitable<void> {
+        co_await to.write("one");
+        try {
+            co_await wait_for_ever();
+        } catch (const boost::system::system_error&) {
+            open_at_the_end.set_value(to.open());
+            throw;
+        }
+    };
+    for (const bool by_reset : {false, true}) {
+        open_at_the_end = {};
+        streaming on(produce);
+        raw_client client(on.server.port());
+        client.send(get_stream);
+        client.read(true);
+        BOOST_TEST(client.read_chunk() == "one");
+        client.send(plain_get); // what has been sent ahead does not hide the end
+        if (by_reset)
+            client.reset();
+        else
+            client.leave();
+        BOOST_TEST(!open_at_the_end.get_future().get());
+        while (on.server.stats().connections_open != 0)
+            std::this_thread::yield();
+        BOOST_TEST(on.server.stats().streams_open == 0U);
+        BOOST_TEST(on.server.stats().clients_gone == 1U);
+        BOOST_TEST(on.errors.all() == "");
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_stream_is_told_to_end_when_the_server_closes) {
+    const http::stream_body produce = [](http::body_writer& to) -> asio::awaitable<void> {
+        BOOST_TEST(co_await to.write("one"));
+        try {
+            co_await wait_for_ever();
+        } catch (const boost::system::system_error&) {
+        }
+        BOOST_TEST(!to.open());
+        BOOST_TEST(!co_await to.write("last word"));
+    };
+    streaming on(produce);
+    raw_client client(on.server.port());
+    client.send(get_stream);
+    client.read(true);
+    BOOST_TEST(client.read_chunk() == "one");
+    auto closing = on.server.async_close(1h, asio::use_future);
+    BOOST_TEST(client.read_chunk() == "last word");
+    BOOST_TEST(client.read_chunk() == "");
+    client.finish();
+    BOOST_TEST(client.closed());
+    BOOST_TEST(closing.get() == 0U);
+    BOOST_TEST(on.errors.all() == "");
+}
+
+BOOST_AUTO_TEST_CASE(a_stream_that_nobody_reads_is_cut) {
+    const http::stream_body produce = [](http::body_writer& to) -> asio::awaitable<void> {
+        while (co_await to.write(std::string(1 << 20, 'x')))
+            ;
+    };
+    streaming on(produce, http::server_options().write_time(20ms));
+    raw_client client(on.server.port());
+    client.send(get_stream);
+    BOOST_TEST(client.read(true).status == 200);
+    while (on.server.stats().connections_open != 0)
+        std::this_thread::yield();
+    BOOST_CHECK_THROW(client.read_all(), std::runtime_error); // a reset: the body is not whole
+}
+
+BOOST_AUTO_TEST_CASE(a_stream_that_fails_ends_in_the_middle) {
+    const http::stream_body produce = [](http::body_writer& to) -> asio::awaitable<void> {
+        co_await to.write("one");
+        throw std::runtime_error("no more");
+    };
+    streaming on(produce);
+    raw_client client(on.server.port());
+    client.send(get_stream);
+    client.read(true);
+    BOOST_TEST(client.read_chunk() == "one");
+    BOOST_CHECK_THROW(client.read_chunk(), std::runtime_error);
+    BOOST_TEST(on.errors.all() == "a stream failed: no more\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_stream_may_come_from_another_thread) {
+    asio::thread_pool elsewhere(1);
+    const http::stream_body produce = [&elsewhere](http::body_writer& to) -> asio::awaitable<void> {
+        for (int i = 0; i < 10; ++i) {
+            const auto executor = elsewhere.get_executor();
+            co_await asio::post(asio::bind_executor(executor, asio::use_awaitable));
+            co_await to.write("x");
+        }
+    };
+    const http::handler start = [produce](http::request&) -> asio::awaitable<http::response> {
+        co_return http::response().stream(produce, "text/plain");
+    };
+    http::server server{http::server_options()};
+    http::router routes;
+    routes.add("GET", "/stream", start, http::route_options().resumes_elsewhere());
+    server.start(std::move(routes));
+    raw_client client(server.port());
+    client.send(get_stream);
+    client.read(true);
+    for (int i = 0; i < 10; ++i)
+        BOOST_TEST(client.read_chunk() == "x");
+    BOOST_TEST(client.read_chunk() == "");
+}
+
+// ------------------------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(a_client_that_goes_cancels_its_handler) {
+    std::promise<bool> cancelled;
+    const http::handler wait = [&](http::request&) -> asio::awaitable<http::response> {
+        try {
+            co_await wait_for_ever();
+        } catch (const boost::system::system_error& error) {
+            cancelled.set_value(error.code() == asio::error::operation_aborted);
+            throw;
+        }
+        co_return http::response(204);
+    };
+    for (const bool by_reset : {false, true}) {
+        cancelled = {};
+        error_log errors;
+        http::server server{quick().on_error(errors.hook())};
+        http::router routes;
+        routes.add("GET", "/", wait);
+        server.start(std::move(routes));
+        raw_client client(server.port());
+        client.send(plain_get);
+        while (server.stats().requests == 0)
+            std::this_thread::yield();
+        client.send(plain_get);
+        if (by_reset)
+            client.reset();
+        else
+            client.leave();
+        BOOST_TEST(cancelled.get_future().get());
+        while (server.stats().connections_open != 0)
+            std::this_thread::yield();
+        BOOST_TEST(server.stats().clients_gone == 1U);
+        BOOST_TEST(server.stats().requests == 1U);
+        for (const std::uint64_t count : server.stats().answers)
+            BOOST_TEST(count == 0U); // nothing was sent
+        BOOST_TEST(errors.all() == "");
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_client_that_goes_cancels_its_job_and_its_place_in_the_queue) {
+    http::server server{quick()};
+    corogate::task_pool pool{corogate::pool_options().threads(1).limit(1).queue_tasks(1).overflow(
+        corogate::overflow_policy::wait
+    )};
+    std::atomic<int> waiting{0};
+    const http::async_admit_hook admit = [&](const http::request&)
+        -> asio::awaitable<boost::system::result<corogate::job, http::response>> {
+        ++waiting;
+        auto job = co_await pool.async_admit(1, corogate::job_options(), asio::use_awaitable);
+        if (!job)
+            co_return http::from_refusal(job.error());
+        co_return std::move(*job);
+    };
+    const http::admitted_handler run = [&](http::request&,
+                                           corogate::job job) -> asio::awaitable<http::response> {
+        auto task = [] { return wait_for_ever(); };
+        std::vector<decltype(task)> tasks(1, task);
+        co_await job.async_run(tasks, asio::use_awaitable);
+        co_return http::response(204);
+    };
+    http::router routes;
+    routes.add("POST", "/", admit, run);
+    server.start(std::move(routes));
+    std::vector<raw_client> clients;
+    for (std::uint64_t i = 1; i <= 3; ++i) { // one runs, one is queued, one waits for admission
+        clients.emplace_back(server.port()).send(std::string(post_head) + "\r\n");
+        while (waiting.load() < static_cast<int>(i) ||
+               pool.stats().accepted < std::min(i, std::uint64_t{2}))
+            std::this_thread::yield();
+    }
+    clients.pop_back();
+    while (server.stats().clients_gone < 1)
+        std::this_thread::yield();
+    BOOST_TEST(pool.stats().accepted == 2U);
+    clients.clear();
+    while (server.stats().clients_gone < 3)
+        std::this_thread::yield();
+    const auto after = pool.stats();
+    BOOST_TEST(after.accepted == 2U);
+    BOOST_TEST(after.waiting == 0U);
+    BOOST_TEST(after.running == 0U);
+    BOOST_TEST(after.completed == 0U);
+    server.stop();
+}
+
+BOOST_AUTO_TEST_CASE(a_half_closed_client_is_served_where_the_options_say_so) {
+    for (const bool served : {false, true}) {
+        gate busy;
+        http::server server{quick().serve_half_closed(served)};
+        const http::handler slow = [&busy](http::request&) -> asio::awaitable<http::response> {
+            co_await busy.pass();
+            co_return http::response::text(200, "done");
+        };
+        http::router routes;
+        routes.add("GET", "/", slow).add("GET", "/quick", hello);
+        server.start(std::move(routes));
+        raw_client client(server.port());
+        client.send(plain_get);
+        client.finish();
+        busy.wait_for_arrival();
+        if (served) {
+            raw_client other(server.port());
+            for (int i = 0; i < 10; ++i) // some time for the server to look
+                BOOST_TEST(
+                    other.ask("GET /quick HTTP/1.1\r\nHost: localhost\r\n\r\n").status == 200
+                );
+            busy.open();
+            BOOST_TEST(client.read().body == "done");
+        } else {
+            BOOST_TEST(client.closed()); // without an answer
+            BOOST_TEST(server.stats().clients_gone == 1U);
+        }
+    }
 }
 
 // ------------------------------------------------------------------------------------------------

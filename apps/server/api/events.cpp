@@ -54,6 +54,8 @@ void add_event_routes(http::router& to, pool_view& of) {
     auto job = [&of](http::request& from) { return follow_job(of.of(), from); };
     to.add("GET", "/v1/events", pool);
     to.add("GET", "/v1/jobs/{id}/events", job);
+    service& with = of.of();
+    with.on_job([&with](const job_record& changed) { with.events().publish(job_event(changed)); });
 }
 
 } // namespace server

@@ -19,7 +19,7 @@ json::value time_or_null(const std::optional<timestamp>& at) {
     return json::value(fmt::format("{:%FT%T}.{:03}Z", fmt::gmtime(seconds), ms));
 }
 
-json::object describe(const job_record& job) {
+json::object describe_briefly(const job_record& job) {
     json::object to;
     to["id"] = job.id;
     to["kind"] = job.kind;
@@ -33,9 +33,16 @@ json::object describe(const job_record& job) {
     to["created_at"] = time_or_null(job.created_at);
     to["started_at"] = time_or_null(job.started_at);
     to["finished_at"] = time_or_null(job.finished_at);
-    to["result"] = job.result ? json::parse(*job.result) : json::value(nullptr);
+    if (job.cancelling)
+        to["cancelling"] = true;
     if (job.error)
         to["error"] = *job.error;
+    return to;
+}
+
+json::object describe(const job_record& job) {
+    json::object to = describe_briefly(job);
+    to["result"] = job.result ? json::parse(*job.result) : json::value(nullptr);
     return to;
 }
 

@@ -3,6 +3,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <corogate/http/problem.hpp>
 #include <corogate/prometheus.hpp>
+#include <optional>
 #include <span>
 #include <sstream>
 #include <string>
@@ -30,7 +31,8 @@ constexpr corogate::errc refusals[] = {
     corogate::errc::expired
 };
 
-std::string metrics(const service& of, const http::server_stats& wire) {
+std::string
+metrics(const service& of, const http::server_stats& wire, std::optional<std::uint64_t> dropped) {
     std::ostringstream text;
     corogate::prometheus_writer out(text);
     const corogate::labelled_pool_stats pool{of.pool().stats(), {}};
@@ -61,6 +63,10 @@ std::string metrics(const service& of, const http::server_stats& wire) {
     out.sample(wire.connections_open);
     out.counter("corogate_http_accept_errors_total", "Failed attempts to accept.");
     out.sample(wire.accept_errors);
+    if (dropped) {
+        out.counter("corogate_log_lines_dropped_total", "Lines the log had no time to write.");
+        out.sample(*dropped);
+    }
     out.finish();
     return std::move(text).str();
 }
@@ -78,20 +84,23 @@ void add_health_routes(http::router& to, const service& with) {
             answer.set("Retry-After", "1");
         co_return answer.set("Cache-Control", "no-store");
     };
-    to.add("GET", "/livez", live);
-    to.add("GET", "/readyz", ready);
+    const auto for_all = http::route_options().needs(http::role::none);
+    to.add("GET", "/livez", live, for_all);
+    to.add("GET", "/readyz", ready, for_all);
 }
 
 void add_metrics_route(
-    http::router& to, const service& with, std::function<http::server_stats()> counts
+    http::router& to, const service& with, std::function<http::server_stats()> counts,
+    std::function<std::uint64_t()> dropped
 ) {
-    auto get = [&with,
-                counts = std::move(counts)](http::request&) -> asio::awaitable<http::response> {
+    auto get = [&with, counts = std::move(counts),
+                dropped = std::move(dropped)](http::request&) -> asio::awaitable<http::response> {
+        const auto lines = dropped ? std::optional(dropped()) : std::nullopt;
         co_return http::response::text(
-            200, metrics(with, counts()), "text/plain; version=0.0.4; charset=utf-8"
+            200, metrics(with, counts(), lines), "text/plain; version=0.0.4; charset=utf-8"
         );
     };
-    to.add("GET", "/metrics", get);
+    to.add("GET", "/metrics", get, http::route_options().needs(http::role::none));
 }
 
 } // namespace server

@@ -3,16 +3,16 @@
 #include "api/input.hpp"
 #include "api/job_json.hpp"
 #include "api/routes.hpp"
+#include "log.hpp"
 
+#include <algorithm>
 #include <boost/asio/awaitable.hpp>
 #include <boost/json.hpp>
 #include <chrono>
 #include <cmath>
 #include <corogate/http/problem.hpp>
-#include <iostream>
 #include <optional>
 #include <string>
-#include <syncstream>
 #include <utility>
 
 namespace asio = boost::asio;
@@ -107,8 +107,7 @@ void pool_view::look_again_and_again() {
             if (service_.events().watchers() > 0)
                 tell();
         } catch (const std::exception& e) { // memory; the next look may fare better
-            std::osyncstream(std::cerr)
-                << "corogate-server: cannot look at the pool: " << e.what() << '\n';
+            server::tell(log_level::error, std::string("cannot look at the pool: ") + e.what());
         }
     }
 }
@@ -349,10 +348,12 @@ void add_pool_routes(http::router& to, pool_view& of) {
         co_return state_of(of, 202);
     };
     to.add("GET", "/v1/pool", get);
-    to.add("PATCH", "/v1/pool", change, http::route_options().body_limit(4096));
-    to.add("POST", "/v1/pool/pause", pause);
-    to.add("POST", "/v1/pool/resume", resume);
-    to.add("POST", "/v1/pool/drain", drain);
+    to.add(
+        "PATCH", "/v1/pool", change, http::route_options().body_limit(4096).needs(http::role::admin)
+    );
+    to.add("POST", "/v1/pool/pause", pause, http::route_options().needs(http::role::admin));
+    to.add("POST", "/v1/pool/resume", resume, http::route_options().needs(http::role::admin));
+    to.add("POST", "/v1/pool/drain", drain, http::route_options().needs(http::role::admin));
 }
 
 } // namespace server

@@ -7,6 +7,7 @@
 #include <boost/json.hpp>
 #include <charconv>
 #include <chrono>
+#include <corogate/http/access.hpp>
 #include <corogate/http/problem.hpp>
 #include <fmt/format.h>
 #include <optional>
@@ -37,6 +38,8 @@ simulated_task(std::chrono::milliseconds cpu, std::chrono::milliseconds duration
     const auto until = std::chrono::steady_clock::now() + cpu;
     while (std::chrono::steady_clock::now() < until) {
     }
+    if (duration == duration.zero())
+        co_return;
     asio::steady_timer timer(co_await asio::this_coro::executor, duration);
     co_await timer.async_wait(asio::use_awaitable);
 }
@@ -84,8 +87,7 @@ void add_task_routes(http::router& to, service& with) {
         }
         corogate::job_options who;
         who.name("tasks");
-        if (const auto site = from.query("site"))
-            who.tenant(std::string(site->substr(0, 200)));
+        who.tenant(http::tenant_of(from, from.query("site").value_or("").substr(0, 200)));
         if (waits(from))
             who.deadline(time_given(from, with.settings().save_time));
         co_return co_await with.async_admit(job_kind::tasks, *count, std::move(who));

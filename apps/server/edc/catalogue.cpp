@@ -21,14 +21,26 @@ result<void> must_be_folder(const std::filesystem::path& path) {
 
 result<void> catalogue::add(study one) {
     const auto id = one.id();
-    if (!studies_.emplace(id, std::move(one)).second)
+    if (!studies_.emplace(id, std::make_shared<const study>(std::move(one))).second)
         return error{fmt::format("the study {} is given twice", id)};
     return {};
 }
 
 const study* catalogue::find(std::string_view id) const noexcept {
     const auto found = studies_.find(id);
-    return found == studies_.end() ? nullptr : &found->second;
+    return found == studies_.end() ? nullptr : found->second.get();
+}
+
+std::shared_ptr<const study> catalogue::share(std::string_view id) const noexcept {
+    const auto found = studies_.find(id);
+    return found == studies_.end() ? nullptr : found->second;
+}
+
+catalogue catalogue::replacing(study one) const {
+    catalogue out = *this;
+    const auto id = one.id();
+    out.studies_[id] = std::make_shared<const study>(std::move(one));
+    return out;
 }
 
 std::vector<std::string> catalogue::ids() const {

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,19 +13,25 @@
 
 namespace edc {
 
-/// The studies a server knows, by id. Immutable once loaded; safe to read from many threads.
+/// The studies a server knows, by id. Immutable once loaded; safe to read from many threads. A copy
+/// shares the studies.
 class catalogue {
 public:
     /// An error if a study of that id is there already.
     result<void> add(study one);
 
-    /// The study, or null. The pointer lives as long as the catalogue is not added to.
+    /// The study, or null. The pointer lives as long as this catalogue or a copy of it.
     const study* find(std::string_view id) const noexcept;
+    /// The same for who keeps the study longer.
+    std::shared_ptr<const study> share(std::string_view id) const noexcept;
+
+    /// A catalogue with this study in place of the one of the same id; the others are shared.
+    catalogue replacing(study one) const;
 
     std::vector<std::string> ids() const;
 
 private:
-    std::map<std::string, study, std::less<>> studies_;
+    std::map<std::string, std::shared_ptr<const study>, std::less<>> studies_;
 };
 
 /// Loads every folder of `studies` with the rules of folder `rules` (or each study's own `rules`

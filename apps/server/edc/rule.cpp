@@ -4,6 +4,7 @@
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 
 #include <fmt/format.h>
@@ -83,14 +84,28 @@ const operator_info* info_of(std::string_view name) noexcept {
     return nullptr;
 }
 
-/// Leaves the reader below; its text is the reason of the rejection.
+/// Leaves the reader below; its text is the reason of the rejection. On the way out it learns which
+/// part of the rule it is about.
 struct rejection {
     std::string reason;
+    std::string at;
 };
 
 template <class... Args>
 [[noreturn]] void reject(fmt::format_string<Args...> text, Args&&... args) {
-    throw rejection{fmt::format(text, std::forward<Args>(args)...)};
+    throw rejection{fmt::format(text, std::forward<Args>(args)...), {}};
+}
+
+/// Runs the reader of one part of the rule.
+template <class Read>
+decltype(auto) within(std::string_view part, Read read) {
+    try {
+        return read();
+    } catch (rejection& why) {
+        const bool index = why.at.starts_with('[');
+        why.at = fmt::format("{}{}{}", part, why.at.empty() || index ? "" : ".", why.at);
+        throw;
+    }
 }
 
 std::string_view view(json::string_view text) { return {text.data(), text.size()}; }
@@ -112,7 +127,10 @@ void allow_keys(
     for (const auto& entry : in) {
         const auto key = view(entry.key());
         if (std::find(keys.begin(), keys.end(), key) == keys.end())
-            reject("{} has the key {}, which is not implemented", what, shown(key));
+            throw rejection{
+                fmt::format("{} has the key {}, which is not implemented", what, shown(key)),
+                shown(key)
+            };
     }
 }
 
@@ -376,14 +394,16 @@ check_node check_in(const json::value& value, rule& into, std::size_t depth) {
             reject("a condition with {} may have no other key", key);
         out.what = kind;
         if (kind == check_node::kind::negation) {
-            out.children.push_back(check_in(*inner, into, depth + 1));
+            within(key, [&] { out.children.push_back(check_in(*inner, into, depth + 1)); });
             return out;
         }
         const auto* members = inner->if_array();
         if (members == nullptr || members->empty())
             reject("{} needs a list with at least one condition", key);
-        for (const auto& each : *members)
-            out.children.push_back(check_in(each, into, depth + 1));
+        for (std::size_t i = 0; i < members->size(); ++i)
+            within(fmt::format("{}[{}]", key, i), [&] {
+                out.children.push_back(check_in((*members)[i], into, depth + 1));
+            });
         return out;
     }
     out.what = check_node::kind::leaf;
@@ -464,21 +484,39 @@ join join_in(const json::value& value) {
 const json::value& required(const json::object& in, const char* key) {
     const auto* value = in.if_contains(key);
     if (value == nullptr)
-        reject("the rule has no {}", key);
+        throw rejection{fmt::format("the rule has no {}", key), key};
     return *value;
+}
+
+void read_core(const json::object& in, rule& out, rejected_rule& known) {
+    const auto& core = object_in(in.at("Core"), "Core");
+    const auto* id = core.if_contains("Id");
+    if (id == nullptr)
+        reject("Core has no Id");
+    within("Id", [&] { out.id = name_in(*id, "Core.Id"); });
+    known.id = out.id;
+    allow_keys(core, "Core", {"Id", "Status", "Version"});
+}
+
+void read_outcome(const json::value& in, rule& out) {
+    const auto& outcome = object_in(in, "Outcome");
+    allow_keys(outcome, "Outcome", {"Message", "Output Variables"});
+    if (const auto* message = outcome.if_contains("Message"))
+        within("Message", [&] {
+            out.message = text_in(*message, "Outcome.Message", rule::max_message);
+        });
+    if (const auto* variables = outcome.if_contains("Output Variables"))
+        within("Output Variables", [&] {
+            out.output = names_in(*variables, "Outcome.Output Variables");
+        });
 }
 
 void read_rule(const json::object& in, rule& out, rejected_rule& known) {
     // Id and scope first: they say of which forms a rejected rule is missing.
-    const auto& core = object_in(required(in, "Core"), "Core");
-    const auto* id = core.if_contains("Id");
-    if (id == nullptr)
-        reject("Core has no Id");
-    out.id = name_in(*id, "Core.Id");
-    known.id = out.id;
-    allow_keys(core, "Core", {"Id", "Status", "Version"});
-    if (const auto* scope_value = in.if_contains("Scope"))
-        out.where = scope_in(object_in(*scope_value, "Scope"));
+    required(in, "Core");
+    within("Core", [&] { read_core(in, out, known); });
+    if (const auto* where = in.if_contains("Scope"))
+        within("Scope", [&] { out.where = scope_in(object_in(*where, "Scope")); });
     known.where = out.where;
 
     allow_keys(
@@ -486,34 +524,37 @@ void read_rule(const json::object& in, rule& out, rejected_rule& known) {
         {"Authorities", "Check", "Core", "Description", "Executability", "Match Datasets",
          "Outcome", "Rule Type", "Scope", "Sensitivity", "Severity"}
     );
-    if (const auto type = text_in(required(in, "Rule Type"), "Rule Type"); type != "Record Data")
-        reject("the Rule Type {} is not implemented", shown(type));
-    const auto sense = text_in(required(in, "Sensitivity"), "Sensitivity");
-    if (sense == "Dataset")
-        out.sensitivity = sensitivity::dataset;
-    else if (sense != "Record")
-        reject("the Sensitivity {} is not implemented", shown(sense));
-    if (const auto* severity = in.if_contains("Severity")) {
-        out.severity = lower(text_in(*severity, "Severity"));
-        if (out.severity != "error" && out.severity != "warning" && out.severity != "info")
-            reject("the Severity {} is not implemented", shown(out.severity));
-    }
-    if (const auto* joins = in.if_contains("Match Datasets")) {
-        const auto* list = joins->if_array();
-        if (list == nullptr || list->size() > rule::max_joins)
-            reject("Match Datasets must be a list of at most {} entries", rule::max_joins);
-        for (const auto& each : *list)
-            out.joins.push_back(join_in(each));
-    }
-    out.check = check_in(required(in, "Check"), out, 1);
-    if (const auto* value = in.if_contains("Outcome")) {
-        const auto& outcome = object_in(*value, "Outcome");
-        allow_keys(outcome, "Outcome", {"Message", "Output Variables"});
-        if (const auto* message = outcome.if_contains("Message"))
-            out.message = text_in(*message, "Outcome.Message", rule::max_message);
-        if (const auto* variables = outcome.if_contains("Output Variables"))
-            out.output = names_in(*variables, "Outcome.Output Variables");
-    }
+    const auto& kind = required(in, "Rule Type");
+    within("Rule Type", [&] {
+        if (const auto type = text_in(kind, "Rule Type"); type != "Record Data")
+            reject("the Rule Type {} is not implemented", shown(type));
+    });
+    const auto& sensitivity_value = required(in, "Sensitivity");
+    within("Sensitivity", [&] {
+        const auto sense = text_in(sensitivity_value, "Sensitivity");
+        if (sense == "Dataset")
+            out.sensitivity = sensitivity::dataset;
+        else if (sense != "Record")
+            reject("the Sensitivity {} is not implemented", shown(sense));
+    });
+    if (const auto* severity = in.if_contains("Severity"))
+        within("Severity", [&] {
+            out.severity = lower(text_in(*severity, "Severity"));
+            if (out.severity != "error" && out.severity != "warning" && out.severity != "info")
+                reject("the Severity {} is not implemented", shown(out.severity));
+        });
+    if (const auto* joins = in.if_contains("Match Datasets"))
+        within("Match Datasets", [&] {
+            const auto* list = joins->if_array();
+            if (list == nullptr || list->size() > rule::max_joins)
+                reject("Match Datasets must be a list of at most {} entries", rule::max_joins);
+            for (std::size_t i = 0; i < list->size(); ++i)
+                within(fmt::format("[{}]", i), [&] { out.joins.push_back(join_in((*list)[i])); });
+        });
+    const auto& check = required(in, "Check");
+    within("Check", [&] { out.check = check_in(check, out, 1); });
+    if (const auto* outcome = in.if_contains("Outcome"))
+        within("Outcome", [&] { read_outcome(*outcome, out); });
     if (out.output.empty())
         for (const auto& each : out.leaves)
             out.output.push_back(each.name);
@@ -529,12 +570,15 @@ std::optional<op> operator_named(std::string_view name) noexcept {
 std::variant<rule, rejected_rule>
 parse_rule(const json::value& text, std::string_view fallback_id) {
     rule out;
+    out.source = json::serialize(text);
     rejected_rule known{std::string{fallback_id}, {}, std::nullopt};
     try {
         read_rule(object_in(text, "the rule"), out, known);
         return out;
     } catch (rejection& why) {
         known.reason = std::move(why.reason);
+        known.field = std::move(why.at);
+        known.source = std::move(out.source);
     }
     return known;
 }

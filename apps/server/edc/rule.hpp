@@ -131,6 +131,7 @@ struct rule {
     check_node check;
     std::vector<leaf> leaves;        ///< in document order
     std::vector<std::string> output; ///< output variables, `--` not yet replaced
+    std::string source;              ///< the rule as it was read, JSON
 };
 
 /// A rule that cannot be evaluated here, and why. `where` is its scope if that could be read.
@@ -138,6 +139,8 @@ struct rejected_rule {
     std::string id;
     std::string reason;
     std::optional<scope> where;
+    std::string field{};  ///< which part of the rule is meant: `Check.all[1]`; empty: the whole
+    std::string source{}; ///< the rule as it was read, JSON
 };
 
 /// `fallback_id` names a rule that has no readable `Core.Id`.

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 #include <string>
 #include <utility>
@@ -41,7 +42,8 @@ result<bool> read_into(
             into.rules.push_back(std::move(*accepted));
         else
             into.rejected.push_back(
-                {accepted->id, "another rule has the same id", std::move(accepted->where)}
+                {accepted->id, "another rule has the same id", std::move(accepted->where),
+                 "Core.Id", std::move(accepted->source)}
             );
     } else {
         into.rejected.push_back(std::get<rejected_rule>(std::move(read)));
@@ -91,6 +93,27 @@ result<rule_set> load_rule_file(const file_source& from, std::string_view path) 
     const auto read = read_into(out, ids, from, file, fallback, true);
     if (!read)
         return read.error();
+    return out;
+}
+
+rule_set overlay(const rule_set& files, std::vector<std::variant<rule, rejected_rule>> uploaded) {
+    rule_set out = files;
+    for (auto& each : uploaded) {
+        const std::string id = std::visit([](const auto& one) { return one.id; }, each);
+        const auto has_id = [&id](const auto& one) { return one.id == id; };
+        std::erase_if(out.rejected, has_id);
+        const auto old = std::find_if(out.rules.begin(), out.rules.end(), has_id);
+        if (auto* good = std::get_if<rule>(&each)) {
+            if (old != out.rules.end())
+                *old = std::move(*good);
+            else
+                out.rules.push_back(std::move(*good));
+        } else {
+            if (old != out.rules.end())
+                out.rules.erase(old);
+            out.rejected.push_back(std::move(std::get<rejected_rule>(each)));
+        }
+    }
     return out;
 }
 

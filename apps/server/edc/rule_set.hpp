@@ -4,6 +4,7 @@
 #include "edc/file_source.hpp"
 #include "edc/rule.hpp"
 
+#include <variant>
 #include <vector>
 
 namespace edc {
@@ -23,5 +24,9 @@ result<rule_set> load_rules(const file_source& from);
 
 /// The same for one file, which must be a rule.
 result<rule_set> load_rule_file(const file_source& from, std::string_view path);
+
+/// The rules of the files with those uploaded later over them: one of the same id takes the place
+/// of the file's, a new one comes after them.
+rule_set overlay(const rule_set& files, std::vector<std::variant<rule, rejected_rule>> uploaded);
 
 } // namespace edc

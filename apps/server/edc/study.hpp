@@ -45,6 +45,11 @@ public:
     const study_case& seeds() const noexcept { return seeds_; }
     const rule_set& rules() const noexcept { return *rules_; }
 
+    /// The same study under other rules.
+    study with_rules(std::shared_ptr<const rule_set> rules) const {
+        return study(id_, seeds_, std::move(rules));
+    }
+
     /// Data sets in order, `ALL` last.
     const std::vector<std::string>& forms() const noexcept { return forms_; }
     bool has_form(std::string_view form) const noexcept;

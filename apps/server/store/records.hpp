@@ -92,7 +92,99 @@ public:
     std::optional<std::string> error;
     std::optional<timestamp> started_at; ///< of the last attempt
     std::optional<timestamp> finished_at;
+    bool cancelling = false;   ///< it runs and has been told to end
     std::int64_t sequence = 0; ///< order of acceptance, from 1
+};
+
+/// What a cancellation met.
+enum class cancel_outcome : std::uint8_t {
+    unknown = 0,    ///< there is no such job
+    cancelled = 1,  ///< it had not been started and never will be
+    cancelling = 2, ///< it runs, and whatever its outcome it ends as cancelled
+    finished = 3,   ///< it had ended: nothing has changed
+};
+
+/// One page of a list, newest first.
+template <typename Item>
+class page_of {
+public:
+    page_of() = default;
+
+    std::vector<Item> items;
+    bool more = false;      ///< go on after `last`, even where the page is not full
+    std::int64_t last = 0;  ///< sequence number of the last record looked at
+    std::int64_t inner = 0; ///< of findings: the place of the last one within its form
+};
+
+/// Which forms; what is empty or absent does not narrow.
+class form_filter {
+public:
+    form_filter() = default;
+
+    std::optional<std::string> study, form, site, subject;
+    std::optional<form_state> state;
+};
+
+/// Which findings; skips are none.
+class finding_filter {
+public:
+    finding_filter() = default;
+
+    std::optional<std::string> study, form, site, rule, severity;
+};
+
+class job_filter {
+public:
+    job_filter() = default;
+
+    std::optional<std::string> kind;
+    std::optional<job_state> state;
+};
+
+/// A finding and the form it is of (without its data sets).
+class found_record {
+public:
+    found_record() = default;
+
+    form_record form;
+    finding_record finding;
+};
+
+/// A rule that was uploaded, as JSON text.
+class rule_record {
+public:
+    rule_record() = default;
+
+    std::string study;
+    std::string id;
+    std::string text;
+};
+
+/// The uploaded rules of a study as of a change; a larger revision is a later one.
+class rule_change {
+public:
+    rule_change() = default;
+
+    bool done = false; ///< a rule was there (put: replaced, remove: removed)
+    std::int64_t revision = 0;
+    std::vector<rule_record> rules;
+};
+
+/// An Idempotency-Key that was used: for what, and what is to be answered.
+class key_record {
+public:
+    key_record() = default;
+
+    std::string scope; ///< whose key, and of which route
+    std::string key;
+    std::string digest; ///< of the request
+    std::string form;   ///< id of the form it made, or empty
+    std::string job;    ///< id of the job it made, or empty
+    /// Status and body of the answer where it is known before the work has ended; 0: as the work
+    /// says.
+    std::int64_t status = 0;
+    std::string answer;
+    timestamp used_at;
 };
 
 /// How a job ended.

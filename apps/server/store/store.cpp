@@ -1,6 +1,7 @@
 #include "store/store.hpp"
 
 #include "store/data_dir.hpp"
+#include "store/times.hpp"
 
 #include <array>
 #include <limits>
@@ -12,6 +13,8 @@ namespace durable = corogate::durable;
 namespace {
 
 using namespace std::string_view_literals;
+using sql::from_micros;
+using sql::to_micros;
 
 // `form` carries the totals of its findings, and the index all that the site analysis asks for, so
 // that the analysis never reads the large rows.
@@ -36,17 +39,27 @@ CREATE TABLE job(
   request TEXT NOT NULL, result TEXT, error TEXT) STRICT;
 CREATE INDEX job_unfinished ON job(seq) WHERE state<=1;
 )"sv,
+    // Lists: each of these ends with the row's seq, so that a page is read in order. A form that a
+    // job checks is the job's business after a restart. Keys live a day.
+    R"(
+ALTER TABLE form ADD COLUMN by_job INT NOT NULL DEFAULT 0;
+CREATE INDEX form_by_study ON form(study);
+CREATE INDEX form_by_site ON form(site);
+CREATE INDEX form_by_subject ON form(subject);
+CREATE INDEX finding_by_rule ON finding(rule, form, seq) WHERE skipped IS NULL;
+ALTER TABLE job ADD COLUMN cancelling INT NOT NULL DEFAULT 0;
+CREATE INDEX job_by_state ON job(state);
+CREATE INDEX job_by_kind ON job(kind);
+CREATE TABLE rule(
+  study TEXT NOT NULL, id TEXT NOT NULL, text TEXT NOT NULL,
+  PRIMARY KEY(study, id)) STRICT, WITHOUT ROWID;
+CREATE TABLE used_key(
+  scope TEXT NOT NULL, key TEXT NOT NULL, digest TEXT NOT NULL, form TEXT NOT NULL,
+  job TEXT NOT NULL, status INT NOT NULL, answer TEXT NOT NULL, used_at INT NOT NULL,
+  PRIMARY KEY(scope, key)) STRICT;
+CREATE INDEX used_key_age ON used_key(used_at);
+)"sv,
 };
-
-std::int64_t to_micros(timestamp time) {
-    return std::chrono::floor<std::chrono::microseconds>(time).time_since_epoch().count();
-}
-
-timestamp from_micros(std::int64_t micros) {
-    return timestamp(
-        std::chrono::duration_cast<timestamp::duration>(std::chrono::microseconds(micros))
-    );
-}
 
 /// SQLite reads a negative limit as none.
 std::int64_t row_limit(std::size_t limit) {
@@ -87,6 +100,7 @@ job_record read_job(const durable::statement& row) {
     job.request = row.text(11);
     job.result = row.get<std::optional<std::string>>(12);
     job.error = row.get<std::optional<std::string>>(13);
+    job.cancelling = row.integer(14) != 0;
     return job;
 }
 
@@ -114,12 +128,12 @@ const char* to_string(job_state state) noexcept {
 
 namespace sql {
 
-void save_form(durable::database& db, const form_record& form) {
+void save_form(durable::database& db, const form_record& form, bool by_job) {
     db.run(
-        "INSERT INTO form(id,state,study,form,site,subject,saved_at,data_points,datasets)"
-        " VALUES(?1,0,?2,?3,?4,?5,?6,?7,?8)",
+        "INSERT INTO form(id,state,study,form,site,subject,saved_at,data_points,datasets,by_job)"
+        " VALUES(?1,0,?2,?3,?4,?5,?6,?7,?8,?9)",
         form.id, form.study, form.form, form.site, form.subject, to_micros(form.saved_at),
-        form.data_points, form.datasets
+        form.data_points, form.datasets, by_job
     );
 }
 
@@ -181,7 +195,7 @@ std::vector<form_record>
 unfinished_forms(durable::database& db, std::int64_t after, std::size_t limit) {
     auto rows = db.query(
         "SELECT seq,id,state,study,form,site,subject,saved_at,data_points,datasets"
-        " FROM form WHERE state=0 AND seq>?1 ORDER BY seq LIMIT ?2",
+        " FROM form WHERE state=0 AND by_job=0 AND seq>?1 ORDER BY seq LIMIT ?2",
         after, row_limit(limit)
     );
     std::vector<form_record> result;
@@ -205,6 +219,33 @@ bool start_job(durable::database& db, const std::string& id, timestamp now) {
            ) == 1;
 }
 
+cancel_outcome cancel_job(durable::database& db, const std::string& id, timestamp now) {
+    if (db.run(
+            "UPDATE job SET state=4, finished_at=?2 WHERE id=?1 AND state=0", id, to_micros(now)
+        ) == 1)
+        return cancel_outcome::cancelled;
+    if (db.run("UPDATE job SET cancelling=1 WHERE id=?1 AND state=1", id) == 1)
+        return cancel_outcome::cancelling;
+    auto row = db.query("SELECT 1 FROM job WHERE id=?1", id);
+    return row.step() ? cancel_outcome::finished : cancel_outcome::unknown;
+}
+
+bool end_cancelled(durable::database& db, const std::string& id, timestamp now) {
+    return db.run(
+               "UPDATE job SET state=4, cancelling=0, finished_at=?2"
+               " WHERE id=?1 AND state=1 AND cancelling=1",
+               id, to_micros(now)
+           ) == 1;
+}
+
+bool retry_job(durable::database& db, const std::string& id) {
+    return db.run(
+               "UPDATE job SET state=0, cancelling=0, progress_done=0, started_at=NULL,"
+               " finished_at=NULL, result=NULL, error=NULL WHERE id=?1 AND state IN (3,4)",
+               id
+           ) == 1;
+}
+
 bool update_progress(
     durable::database& db, const std::string& id, std::int64_t done, std::int64_t total
 ) {
@@ -221,6 +262,9 @@ bool finish_job(
         throw durable::store_error(
             durable::store_errc::misuse, "a job can only end as succeeded, failed or cancelled"
         );
+    // Of a cancellation and an outcome the first one counts.
+    if (end_cancelled(db, id, now))
+        return false;
     return db.run(
                "UPDATE job SET state=?2, result=?3, error=?4, finished_at=?5"
                " WHERE id=?1 AND state<=1",
@@ -229,10 +273,25 @@ bool finish_job(
            ) == 1;
 }
 
+void create_form_job(durable::database& db, const form_record& form, const job_record& job) {
+    save_form(db, form, true);
+    create_job(db, job);
+}
+
+bool finish_form_job(
+    durable::database& db, const std::string& job_id, const std::string& form_id,
+    const std::vector<finding_record>& findings, const job_outcome& outcome, timestamp now
+) {
+    if (!finish_job(db, job_id, outcome, now))
+        return false;
+    db.run("UPDATE job SET progress_done=progress_total WHERE id=?1", job_id);
+    return record_findings(db, form_id, findings);
+}
+
 std::optional<job_record> find_job(durable::database& db, const std::string& id) {
     auto row = db.query(
         "SELECT seq,id,state,attempts,kind,study,progress_done,progress_total,"
-        "created_at,started_at,finished_at,request,result,error FROM job WHERE id=?1",
+        "created_at,started_at,finished_at,request,result,error,cancelling FROM job WHERE id=?1",
         id
     );
     if (!row.step())
@@ -244,7 +303,7 @@ std::vector<job_record>
 unfinished_jobs(durable::database& db, std::int64_t after, std::size_t limit) {
     auto rows = db.query(
         "SELECT seq,id,state,attempts,kind,study,progress_done,progress_total,"
-        "created_at,started_at,finished_at,request,result,error FROM job"
+        "created_at,started_at,finished_at,request,result,error,cancelling FROM job"
         " WHERE state<=1 AND seq>?1 ORDER BY seq LIMIT ?2",
         after, row_limit(limit)
     );
@@ -293,6 +352,11 @@ store::open(const std::filesystem::path& dir, const durable::database_options& o
     file_ = dir / "corogate.db";
     durable::database db(file_, options);
     durable::migrate(db, schema);
+    // A cancellation that was promised is kept.
+    db.run(
+        "UPDATE job SET state=4, cancelling=0, finished_at=?1 WHERE state=1 AND cancelling=1",
+        to_micros(std::chrono::system_clock::now())
+    );
     // The file is ours alone: what is marked as running was running in a process that has died.
     requeued_ = db.run("UPDATE job SET state=0, started_at=NULL, progress_done=0 WHERE state=1");
     const auto last = [&db](const char* sql) {

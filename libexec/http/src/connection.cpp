@@ -1,5 +1,6 @@
 #include "connection.hpp"
 
+#include "accept.hpp"
 #include "request_access.hpp"
 #include "text.hpp"
 #include "worker.hpp"
@@ -9,6 +10,7 @@
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/redirect_error.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <charconv>
 #include <corogate/http/problem.hpp>
@@ -34,6 +36,13 @@ std::string_view media_type(std::string_view field) noexcept {
     while (!field.empty() && (field.back() == ' ' || field.back() == '\t'))
         field.remove_suffix(1);
     return field;
+}
+
+/// What awaits of the application end with once it has been cancelled.
+bool is_cancellation(const std::exception* error) noexcept {
+    const auto* system = dynamic_cast<const boost::system::system_error*>(error);
+    return system != nullptr &&
+           (system->code() == asio::error::operation_aborted || system->code() == errc::cancelled);
 }
 
 response internal_error() {
@@ -66,11 +75,14 @@ asio::mutable_buffer input_buffer::prepare() {
     return {data_.get() + end_, capacity_ - end_};
 }
 
-connection::connection(worker& on, tcp_socket socket, const asio::ip::address& remote)
+connection::connection(
+    worker& on, tcp_socket socket, const asio::ip::address& remote, signal cancel
+)
     : on_(on)
-    , socket_(std::move(socket))
+    , socket_(std::move(socket), on.shared.tls())
     , input_(std::max(least_full_buffer, 2 * on.shared.options.limits().header()))
-    , guard_(on.shared.options.limits()) {
+    , guard_(on.shared.options.limits())
+    , cancel_(std::move(cancel)) {
     request_access::remote(request_, remote);
 }
 
@@ -78,6 +90,8 @@ connection::~connection() {
     // Before anyone hears of the end: the descriptor must be free again by then.
     error_code ignored;
     socket_.close(ignored);
+    if (on_.shared.options.connections_per_address() != 0)
+        on_.shared.addresses.leave(request_.remote_address());
     on_.shared.connection_ended();
 }
 
@@ -94,10 +108,22 @@ void connection::enter(phase which) {
 
 void connection::enter(phase which, clock::duration most) {
     enter(which);
-    deadline_ = clock::now() + most;
+    since_ = clock::now();
+    deadline_ = since_ + most;
 }
 
 void connection::expire(clock::time_point now) {
+    const server_options& options = on_.shared.options;
+    if (phase_ == phase::idle && !fresh_ && on_.shared.crowded())
+        deadline_ = std::min(deadline_, since_ + options.crowded_idle_time());
+    if (phase_ == phase::body && now >= metered_until_) {
+        const auto stretch = options.body_rate_over();
+        const auto least = static_cast<std::uint64_t>(stretch.count()) * options.body_rate() / 1000;
+        if (metered_ < least)
+            deadline_ = now;
+        metered_ = 0;
+        metered_until_ = now + stretch;
+    }
     if (now < deadline_)
         return;
     deadline_ = clock::time_point::max();
@@ -112,15 +138,49 @@ void connection::expire(clock::time_point now) {
     case phase::write:
         socket_.set_option(asio::socket_base::linger(true, 0), ignored); // reset, not FIN
         [[fallthrough]];
+    case phase::handshake:
     case phase::linger:
         socket_.close(ignored);
         break;
     case phase::handler:
+    case phase::stream:
         break;
     }
 }
 
+void connection::enter_body() {
+    const server_options& options = on_.shared.options;
+    enter(phase::body, options.body_time());
+    metered_ = 0;
+    metered_until_ =
+        options.body_rate() == 0 ? clock::time_point::max() : since_ + options.body_rate_over();
+}
+
+void connection::cancel_application() {
+    if (cancelled_ || (route_ != nullptr && route_->options.resumes_elsewhere()))
+        return;
+    cancelled_ = true;
+    const signal kept = cancel_; // the connection may end in here
+    kept->emit(asio::cancellation_type::terminal);
+}
+
+void connection::client_has_gone() {
+    gone_ = true;
+    stream_open_ = false;
+    cancel_application();
+}
+
+void connection::end_refused_stream() {
+    if (phase_ == phase::stream && !stream_open_)
+        cancel_application();
+}
+
 void connection::begin_closing() {
+    if (phase_ == phase::stream) {
+        stream_open_ = false;
+        cancel_application();
+        return;
+    }
     if (phase_ != phase::idle)
         return;
     error_code error;
@@ -143,11 +203,25 @@ asio::awaitable<void> connection::run() {
     error_code ignored;
     socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
     socket_.non_blocking(true, ignored);
+    // A cancellation is for the application; what the connection itself awaits goes on.
+    co_await asio::this_coro::throw_if_cancelled(false);
+    if (socket_.secure() && !co_await shake_hands())
+        co_return;
     next then = next::go_on;
-    while (then == next::go_on)
+    while (then == next::go_on) {
         then = co_await serve_one();
-    if (then == next::linger)
+        tell();
+    }
+    // A TLS stream that just ends could have been cut by anybody.
+    if (then == next::linger || (socket_.secure() && socket_.is_open()))
         co_await linger();
+}
+
+asio::awaitable<bool> connection::shake_hands() {
+    enter(phase::handshake, on_.shared.options.tls()->handshake_time());
+    error_code error;
+    co_await socket_.async_handshake(asio::redirect_error(asio::use_awaitable, error));
+    co_return !error && !timed_out_;
 }
 
 asio::awaitable<connection::next> connection::serve_one() {
@@ -155,6 +229,8 @@ asio::awaitable<connection::next> connection::serve_one() {
     if (then != next::go_on)
         co_return then;
     fresh_ = false;
+    ++served_;
+    keep_alive_ = keep_alive_ && lasts();
     worker::counters::count(on_.counts.requests);
 
     // The order of the checks decides which answer a request with several faults gets; the body is
@@ -163,6 +239,8 @@ asio::awaitable<connection::next> connection::serve_one() {
     if (!no && route_->run_admitted) {
         enter(phase::handler);
         no = co_await admit();
+        if (gone_)
+            co_return leave_gone_client();
     }
     if (no)
         co_return co_await refuse(std::move(*no));
@@ -171,14 +249,28 @@ asio::awaitable<connection::next> connection::serve_one() {
         then = co_await read_body();
         if (then != next::go_on)
             co_return then;
+        octets_in_ += request_.body().size();
     }
     enter(phase::handler);
     const response answer = co_await call_handler();
-    co_await come_home();
+    if (gone_)
+        co_return leave_gone_client();
     keep_alive_ = keep_alive_ && !answer.closes();
+    if (answer.streams())
+        co_return co_await stream(answer);
     if (!co_await write(answer))
         co_return next::close;
     co_return keep_alive_ ? next::go_on : next::linger;
+}
+
+bool connection::lasts() const {
+    const server_options& options = on_.shared.options;
+    return served_ < options.requests_per_connection() && since_ - born_ < options.connection_age();
+}
+
+connection::next connection::leave_gone_client() {
+    worker::counters::count(on_.counts.clients_gone);
+    return next::close;
 }
 
 asio::awaitable<connection::next> connection::read_head() {
@@ -186,6 +278,11 @@ asio::awaitable<connection::next> connection::read_head() {
     guard_.reset();
     request_access::reset(request_);
     keep_alive_ = true;
+    route_ = nullptr;
+    answered_ = 0;
+    octets_in_ = octets_out_ = 0;
+    if (on_.shared.options.on_answer())
+        began_ = clock::now();
     if (!input_.empty())
         enter(phase::head, options.header_time());
     else
@@ -210,14 +307,17 @@ asio::awaitable<connection::next> connection::read_head() {
             };
             co_return co_await object(late);
         }
-        if (phase_ == phase::idle)
+        if (phase_ == phase::idle) {
             enter(phase::head, options.header_time());
+            began_ = deadline_ - options.header_time();
+        }
     }
 
     // The fields point into the block, so it gets a place of its own.
     std::string& head = request_access::head(request_);
     head = input_.view().substr(guard_.skipped(), guard_.size());
     input_.consume(guard_.skipped() + guard_.size());
+    octets_in_ = guard_.size();
 
     auto& fields = request_access::fields(request_);
     parser_.emplace(fields, request_access::body(request_));
@@ -251,8 +351,13 @@ std::optional<response> connection::check_route() {
         const problem no(405, "method-not-allowed", "This path does not know this method.");
         return no.to_response().set("Allow", match.allow);
     }
-    if (const auto foreign = on_.shared.site.check(request_))
-        return *foreign;
+    route_ = match.found;
+    if (auto denied = on_.shared.options.access()->check(request_, match.found->needs))
+        return denied;
+    // A foreign page cannot know a token, and what carries one is meant.
+    if (!request_.who().by_token)
+        if (const auto foreign = on_.shared.site.check(request_))
+            return *foreign;
     if (framing_.unknown_expectation)
         return problem(
             417, "expectation-unknown", "The only expectation this server knows is 100-continue."
@@ -266,70 +371,173 @@ std::optional<response> connection::check_route() {
                 415, "media-type", "The body must be sent as " + options.content_type() + "."
             );
     }
+    if (const auto accept = request_.header("Accept");
+        accept && !options.gives().empty() && !accepts(*accept, options.gives()))
+        return problem(
+            406, "not-acceptable", "This path answers with " + options.gives() + " only."
+        );
     if (framing_.content_length > options.body_limit())
         return problem(413, "body-too-large", "The body is larger than this path takes.").close();
-    route_ = match.found;
     return std::nullopt;
 }
 
 asio::awaitable<std::optional<response>> connection::admit() {
-    std::string failure;
+    std::optional<response> no;
+    if (route_->async_admit)
+        co_await asio::this_coro::throw_if_cancelled(true);
     try {
         boost::system::result<job, response> decision = internal_error();
         if (route_->admit)
             decision = route_->admit(request_);
         else
             decision = co_await route_->async_admit(request_);
-        co_await come_home();
-        if (!decision)
-            co_return std::move(decision).error();
-        job_ = std::move(*decision);
-        co_return std::nullopt;
+        if (decision)
+            job_ = std::move(*decision);
+        else
+            no = std::move(decision).error();
     } catch (const std::exception& error) {
-        failure = std::string("an admission hook failed: ") + error.what();
+        no = report("an admission hook failed", &error);
     } catch (...) {
-        failure = "an admission hook failed";
+        no = report("an admission hook failed", nullptr);
     }
-    co_await come_home();
-    on_.shared.report(failure);
-    co_return internal_error();
-}
-
-/// A handler may have ended on a thread of its own choice; the rest belongs to this one.
-asio::awaitable<void> connection::come_home() {
-    const auto home = on_.context.get_executor();
-    if (!home.running_in_this_thread())
-        co_await asio::dispatch(asio::bind_executor(home, asio::use_awaitable));
+    if (route_->async_admit) {
+        co_await asio::this_coro::throw_if_cancelled(false);
+        if (!at_home())
+            co_await come_home();
+        co_await asio::this_coro::reset_cancellation_state();
+    }
+    co_return no;
 }
 
 asio::awaitable<response> connection::call_handler() {
-    std::string failure;
+    response answer;
+    co_await asio::this_coro::throw_if_cancelled(true);
     try {
         if (route_->run_admitted) {
             auto answering = route_->run_admitted(request_, std::move(job_));
-            co_return co_await std::move(answering);
+            answer = co_await std::move(answering);
+        } else {
+            auto answering = route_->run(request_);
+            answer = co_await std::move(answering);
         }
-        auto answering = route_->run(request_);
-        co_return co_await std::move(answering);
     } catch (const std::exception& error) {
-        failure = std::string("a handler failed: ") + error.what();
+        answer = report("a handler failed", &error);
     } catch (...) {
-        failure = "a handler failed";
+        answer = report("a handler failed", nullptr);
     }
-    on_.shared.report(failure);
-    co_return internal_error();
+    co_await asio::this_coro::throw_if_cancelled(false);
+    if (!at_home()) {
+        if (!route_->options.resumes_elsewhere())
+            on_.shared.report_stray();
+        co_await come_home();
+    }
+    // What the handler may have set there is not for the next one.
+    co_await asio::this_coro::reset_cancellation_state();
+    co_return answer;
+}
+
+/// Tells the error hook, unless it is what the client's leaving had to bring about.
+response connection::report(std::string what, const std::exception* why) const {
+    if (cancelled_ && is_cancellation(why))
+        return internal_error();
+    if (why != nullptr)
+        what.append(": ").append(why->what());
+    on_.shared.report(what);
+    return internal_error();
+}
+
+bool connection::at_home() const noexcept {
+    return on_.context.get_executor().running_in_this_thread();
+}
+
+asio::any_io_executor connection::executor() { return on_.context.get_executor(); }
+
+/// The application may have ended on a thread of its own choice; the rest belongs to this one.
+asio::awaitable<void> connection::come_home() {
+    const auto home = on_.context.get_executor();
+    co_await asio::dispatch(asio::bind_executor(home, asio::use_awaitable));
+}
+
+// ------------------------------------------------------------------------------------------------
+
+asio::awaitable<connection::next> connection::stream(const response& answer) {
+    chunked_ = parser_->minor() > 0;
+    keep_alive_ = keep_alive_ && chunked_; // else the end of the connection is that of the body
+    if (!co_await write(answer))
+        co_return next::close;
+    if (has_body(answer)) {
+        worker::counters::count(on_.counts.streams_open);
+        const bool whole = co_await produce(answer.streams());
+        worker::counters::uncount(on_.counts.streams_open);
+        if (gone_)
+            co_return leave_gone_client();
+        if (!whole || (chunked_ && !co_await write_octets("0\r\n\r\n", {})))
+            co_return next::close;
+    }
+    keep_alive_ = keep_alive_ && !on_.closing;
+    co_return keep_alive_ ? next::go_on : next::linger;
+}
+
+/// False where the body is not whole.
+asio::awaitable<bool> connection::produce(const stream_body& body) {
+    body_writer to(*this);
+    bool whole = true;
+    written_ = true;
+    stream_open_ = !on_.closing;
+    enter(phase::stream);
+    try {
+        auto producing = body(to);
+        co_await std::move(producing);
+    } catch (const std::exception& error) {
+        whole = cancelled_ && is_cancellation(&error);
+        report("a stream failed", &error);
+    } catch (...) {
+        whole = false;
+        report("a stream failed", nullptr);
+    }
+    co_await asio::this_coro::throw_if_cancelled(false);
+    if (!at_home())
+        co_await come_home();
+    co_await asio::this_coro::reset_cancellation_state();
+    stream_open_ = false;
+    co_return whole&& written_;
+}
+
+asio::awaitable<bool> connection::write_piece(std::string octets) {
+    if (!at_home())
+        co_await come_home();
+    if (octets.empty() || gone_ || !written_)
+        co_return stream_open_;
+    output_.clear();
+    if (chunked_) {
+        append_number(octets.size(), 16);
+        output_ += "\r\n";
+        octets += "\r\n";
+    }
+    if (octets.size() <= small_body) {
+        output_ += octets;
+        octets.clear();
+    }
+    const std::size_t size = output_.size() + octets.size();
+    written_ = co_await write_octets(output_, octets);
+    if (written_)
+        octets_out_ += size;
+    enter(phase::stream);
+    if (!written_ || on_.closing)
+        stream_open_ = false;
+    co_return stream_open_;
 }
 
 // ------------------------------------------------------------------------------------------------
 
 asio::awaitable<connection::next> connection::read_body() {
     parser_->body_limit_is(route_->options.body_limit());
-    enter(phase::body, on_.shared.options.body_time());
+    enter_body();
     if (framing_.expects_continue && input_.empty()) {
         constexpr std::string_view go_ahead = "HTTP/1.1 100 Continue\r\n\r\n";
         if (!co_await write_octets(go_ahead, {}))
             co_return next::close;
-        enter(phase::body, on_.shared.options.body_time());
+        enter_body();
     }
     objection why;
     for (;;) {
@@ -375,7 +583,7 @@ asio::awaitable<connection::next> connection::refuse(response answer) {
 }
 
 asio::awaitable<connection::next> connection::drop_body(std::uint64_t octets) {
-    enter(phase::body, on_.shared.options.body_time());
+    enter_body();
     for (;;) {
         const auto now =
             static_cast<std::size_t>(std::min<std::uint64_t>(octets, input_.view().size()));
@@ -389,8 +597,30 @@ asio::awaitable<connection::next> connection::drop_body(std::uint64_t octets) {
     }
 }
 
+/// Tells of the exchange that has ended, if there was one.
+void connection::tell() noexcept {
+    const auto& hook = on_.shared.options.on_answer();
+    if (!hook || (octets_in_ == 0 && answered_ == 0))
+        return;
+    constexpr unsigned client_gone = 499;
+    try {
+        exchange done(request_.remote_address(), request_.who(), request_.trace());
+        done.method = request_.method();
+        if (route_)
+            done.route = route_->pattern;
+        done.status = answered_ ? answered_ : client_gone;
+        done.octets_in = octets_in_;
+        done.octets_out = octets_out_;
+        done.took = clock::now() - began_;
+        hook(done);
+    } catch (...) { // NOLINT: a log that fails does not end a connection
+    }
+}
+
 /// Answers a message that cannot be trusted; nothing after it on this connection is read as one.
 asio::awaitable<connection::next> connection::object(objection why) {
+    if (octets_in_ == 0)
+        octets_in_ = input_.view().size();
     const response answer = problem(why.status, why.reason, why.detail).close();
     keep_alive_ = false;
     if (!co_await write(answer))
@@ -402,8 +632,10 @@ asio::awaitable<connection::next> connection::object(objection why) {
 /// the answer: so say that no more comes, and drop what arrives for a short while.
 asio::awaitable<void> connection::linger() {
     error_code ignored;
-    socket_.shutdown(asio::socket_base::shutdown_send, ignored);
     enter(phase::linger, linger_time);
+    if (socket_.secure())
+        co_await socket_.async_end(asio::redirect_error(asio::use_awaitable, ignored));
+    socket_.shutdown(asio::socket_base::shutdown_send, ignored);
     std::size_t dropped = input_.view().size();
     input_.consume(dropped);
     while (dropped < droppable) {
@@ -429,16 +661,21 @@ asio::awaitable<std::size_t> connection::read_some() {
     if (error || (timed_out_ && phase_ != phase::idle))
         co_return 0;
     input_.commit(got);
+    metered_ += got;
     co_return got;
+}
+
+void connection::append_number(std::uint64_t value, int base) {
+    char digits[24];
+    output_.append(digits, std::to_chars(std::begin(digits), std::end(digits), value, base).ptr);
+}
+
+bool connection::has_body(const response& answer) const noexcept {
+    return request_.method() != "HEAD" && answer.status() != 204 && answer.status() != 304;
 }
 
 void connection::render(const response& answer) {
     output_.clear();
-    char number[24];
-    const auto append_number = [&](std::uint64_t value) {
-        const auto end = std::to_chars(std::begin(number), std::end(number), value).ptr;
-        output_.append(number, end);
-    };
     output_ += "HTTP/1.1 ";
     append_number(answer.status());
     output_ += ' ';
@@ -452,9 +689,12 @@ void connection::render(const response& answer) {
         output_ += value;
         output_ += "\r\n";
     }
-    if (answer.status() != 204 && answer.status() != 304) {
+    if (answer.streams()) {
+        if (chunked_ && answer.status() != 204 && answer.status() != 304)
+            output_ += "Transfer-Encoding: chunked\r\n";
+    } else if (answer.status() != 204 && answer.status() != 304) {
         output_ += "Content-Length: ";
-        append_number(answer.body().size());
+        append_number(answer.body().size() + trace_member_.size());
         output_ += "\r\n";
     }
     if (!keep_alive_)
@@ -468,15 +708,29 @@ asio::awaitable<bool> connection::write(const response& answer) {
     worker::counters::count(on_.counts.answers[std::min(answer.status() / 100, 5U)]);
     if (on_.closing)
         keep_alive_ = false;
+    // A problem says which trace it belongs to, whoever made it.
+    trace_member_.clear();
+    if (answer.status() >= 400 && answer.body().ends_with('}') &&
+        answer.body().size() <= small_body &&
+        answer.header("Content-Type") == "application/problem+json") {
+        trace_member_ = R"(,"trace_id":")";
+        trace_member_ += request_.trace().trace_id();
+        trace_member_ += '"';
+    }
     render(answer);
-    const bool without_body =
-        request_.method() == "HEAD" || answer.status() == 204 || answer.status() == 304;
-    std::string_view body = without_body ? std::string_view() : answer.body();
+    std::string_view body = has_body(answer) ? std::string_view(answer.body()) : std::string_view();
     if (body.size() <= small_body) {
         output_ += body;
+        if (!body.empty() && !trace_member_.empty())
+            output_.insert(output_.size() - 1, trace_member_);
         body = {};
     }
-    co_return co_await write_octets(output_, body);
+    const std::size_t size = output_.size() + body.size();
+    if (!co_await write_octets(output_, body))
+        co_return false;
+    answered_ = answer.status();
+    octets_out_ = size;
+    co_return true;
 }
 
 asio::awaitable<bool> connection::write_octets(std::string_view first, std::string_view second) {
@@ -506,3 +760,15 @@ asio::awaitable<bool> connection::write_octets(std::string_view first, std::stri
 }
 
 } // namespace corogate::http::detail
+
+namespace corogate::http {
+
+boost::asio::awaitable<bool> body_writer::write(std::string octets) {
+    return connection_.write_piece(std::move(octets));
+}
+
+bool body_writer::open() const noexcept { return connection_.stream_open(); }
+
+boost::asio::any_io_executor body_writer::get_executor() const { return connection_.executor(); }
+
+} // namespace corogate::http

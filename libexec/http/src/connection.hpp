@@ -1,9 +1,11 @@
 #pragma once
 
 #include "message_parser.hpp"
+#include "transport.hpp"
 
+#include <atomic>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/basic_stream_socket.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/intrusive/list_hook.hpp>
@@ -21,9 +23,6 @@
 namespace corogate::http::detail {
 
 class worker;
-
-using tcp_socket =
-    boost::asio::basic_stream_socket<boost::asio::ip::tcp, boost::asio::io_context::executor_type>;
 
 /// Octets received and not yet consumed, in one piece.
 class input_buffer {
@@ -57,7 +56,12 @@ class connection : public boost::intrusive::list_base_hook<
 public:
     using clock = std::chrono::steady_clock;
 
-    connection(worker& on, tcp_socket socket, const boost::asio::ip::address& remote);
+    using signal = std::shared_ptr<boost::asio::cancellation_signal>;
+
+    /// `cancel` is the signal that the coroutine of `serve` gets.
+    connection(
+        worker& on, tcp_socket socket, const boost::asio::ip::address& remote, signal cancel
+    );
     ~connection();
 
     static boost::asio::awaitable<void> serve(std::unique_ptr<connection> self);
@@ -67,20 +71,36 @@ public:
     void begin_closing();
     void cut() noexcept;
 
+    /// Whether the application is at work for this connection, so that its client is watched.
+    bool serving() const noexcept { return phase_ == phase::handler || phase_ == phase::stream; }
+    int descriptor() { return socket_.native_handle(); }
+    /// Tells the application so, which may end the connection at once.
+    void client_has_gone();
+    /// Cancels the producer of a stream whose writes are refused, but which awaits something else.
+    void end_refused_stream();
+
+    // For `body_writer`.
+    boost::asio::awaitable<bool> write_piece(std::string octets);
+    bool stream_open() const noexcept { return stream_open_; }
+    boost::asio::any_io_executor executor();
+
 private:
     enum class phase {
-        idle,    // nothing of the next request has come
-        head,    // part of a header block has come
-        body,    // the body is being read
-        handler, // the application has it; no deadline here
-        write,   // an answer is being written
-        linger,  // the last answer is out; what still comes is dropped
+        handshake, // of TLS
+        idle,      // nothing of the next request has come
+        head,      // part of a header block has come
+        body,      // the body is being read
+        handler,   // the application has it; no deadline here
+        stream,    // the application produces the body; no deadline here
+        write,     // an answer is being written
+        linger,    // the last answer is out; what still comes is dropped
     };
 
     /// What to do after a step.
     enum class next { go_on, linger, close };
 
     boost::asio::awaitable<void> run();
+    boost::asio::awaitable<bool> shake_hands();
     boost::asio::awaitable<next> serve_one();
     boost::asio::awaitable<next> read_head();
     boost::asio::awaitable<next> read_body();
@@ -88,6 +108,9 @@ private:
     boost::asio::awaitable<next> refuse(response answer);
     boost::asio::awaitable<next> object(objection why);
     boost::asio::awaitable<response> call_handler();
+    boost::asio::awaitable<next> stream(const response& answer);
+    boost::asio::awaitable<bool> produce(const stream_body& body);
+    next leave_gone_client();
     boost::asio::awaitable<bool> write(const response& answer);
     boost::asio::awaitable<bool> write_octets(std::string_view first, std::string_view second);
     boost::asio::awaitable<void> linger();
@@ -97,11 +120,19 @@ private:
     boost::asio::awaitable<std::optional<response>> admit();
     boost::asio::awaitable<void> come_home();
     void render(const response& answer);
+    void tell() noexcept;
+    bool at_home() const noexcept;
+    void cancel_application();
+    response report(std::string what, const std::exception* why) const;
+    bool lasts() const; // this connection, for another request
+    bool has_body(const response& answer) const noexcept;
+    void append_number(std::uint64_t value, int base = 10);
+    void enter_body();
     void enter(phase which); // without a deadline
     void enter(phase which, clock::duration most);
 
     worker& on_;
-    tcp_socket socket_;
+    transport socket_;
     input_buffer input_;
     std::string output_; // the head of an answer, or all of it
     guard guard_;
@@ -111,10 +142,27 @@ private:
     const route* route_ = nullptr;
     job job_;
     phase phase_ = phase::idle;
+    clock::time_point since_{}; // begin of the phase
     clock::time_point deadline_ = clock::time_point::max();
+    clock::time_point metered_until_ = clock::time_point::max();
+    std::size_t metered_ = 0; // octets of the body that came in this stretch
+    const clock::time_point born_ = clock::now();
+    std::size_t served_ = 0;
+    signal cancel_;
+    std::atomic<bool> stream_open_{false}; // read by producers on other threads
+    bool chunked_ = false;                 // the stream
+    bool written_ = true;                  // all of the stream so far
+    bool gone_ = false;                    // the client
+    bool cancelled_ = false;               // the application
     bool timed_out_ = false;
     bool keep_alive_ = true;
     bool fresh_ = true; // no request has come yet
+    // For the one who is told of each exchange.
+    clock::time_point began_{};
+    std::uint64_t octets_in_ = 0; // 0: there is nothing to tell of
+    std::uint64_t octets_out_ = 0;
+    unsigned answered_ = 0;    // 0: not yet
+    std::string trace_member_; // what is added to a problem
 };
 
 } // namespace corogate::http::detail

@@ -83,6 +83,28 @@ event_hub::open(std::string topic, opening fresh, std::optional<std::string_view
     return made;
 }
 
+response event_hub::answer(const request& from, std::string topic, opening fresh, bool resumes) {
+    const auto came_from = resumes ? from.header("Last-Event-ID") : std::nullopt;
+    auto stream = open(std::move(topic), std::move(fresh), came_from);
+    if (!stream) {
+        problem no(
+            503, "too-many-streams", "This server has as many event streams as it may have."
+        );
+        no.executed(false).retryable(true).retry_after(std::chrono::seconds(5));
+        return no.to_response();
+    }
+    response made(200);
+    made.set("Cache-Control", "no-store").set("X-Accel-Buffering", "no");
+    return made.stream(
+        [stream = std::move(stream)](body_writer& to) {
+            return event_stream::serve(stream, [&to](std::string octets) {
+                return to.write(std::move(octets));
+            });
+        },
+        "text/event-stream"
+    );
+}
+
 void event_hub::send_away() {
     const std::lock_guard lock(state_->mutex);
     ++state_->farewells;

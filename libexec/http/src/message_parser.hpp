@@ -44,7 +44,7 @@ private:
     void on_header_impl(error_code&) override {}
     void on_body_init_impl(const boost::optional<std::uint64_t>&, error_code&) override {}
     std::size_t on_body_impl(view octets, error_code& error) override;
-    void on_chunk_header_impl(std::uint64_t, view, error_code&) override {}
+    void on_chunk_header_impl(std::uint64_t octets, view extensions, error_code& error) override;
     std::size_t on_chunk_body_impl(std::uint64_t, view octets, error_code& error) override;
     void on_finish_impl(error_code&) override {}
 

@@ -30,6 +30,23 @@ request::request(
         throw std::invalid_argument(std::string(wrong));
 }
 
+const identity& request::nobody() noexcept {
+    static const identity one;
+    return one;
+}
+
+const trace_context& request::trace() const {
+    if (trace_)
+        return *trace_;
+    std::size_t given = 0;
+    for (const header_field& one : fields_)
+        if (detail::equals_ignoring_case(one.name, "traceparent") && given++ == 0)
+            trace_ = trace_context::received(one.value);
+    if (!trace_ || given > 1)
+        trace_ = trace_context::fresh();
+    return *trace_;
+}
+
 std::string_view request::param(std::string_view name) const {
     for (const auto& one : params_)
         if (one.name == name)

@@ -14,6 +14,7 @@ struct request_access {
     static std::vector<http::target::parameter>& params(request& of) { return of.params_; }
     static void method(request& of, std::string_view name) { of.method_ = name; }
     static void remote(request& of, const boost::asio::ip::address& who) { of.remote_ = who; }
+    static void who(request& of, const identity& found) { of.who_ = &found; }
 
     static std::string_view assign_target(request& of, std::string_view origin_form) {
         of.raw_target_ = origin_form;
@@ -26,6 +27,9 @@ struct request_access {
         of.head_.clear();
         of.method_ = {};
         of.raw_target_ = {};
+        of.who_ = nullptr;
+        of.trace_.reset();
+        of.left_.reset();
         of.fields_.clear();
         of.params_.clear();
         if (of.body_.capacity() > much)

@@ -62,6 +62,16 @@ std::optional<std::string_view> response::header(std::string_view name) const no
 response& response::body(std::string octets, std::string_view content_type) {
     set("Content-Type", content_type);
     body_ = std::move(octets);
+    stream_ = nullptr;
+    return *this;
+}
+
+response& response::stream(stream_body produce, std::string_view content_type) {
+    if (!produce)
+        throw std::invalid_argument("a stream without a producer");
+    set("Content-Type", content_type);
+    body_.clear();
+    stream_ = std::move(produce);
     return *this;
 }
 

@@ -68,6 +68,8 @@ router& router::insert(std::string_view pattern, route entry) {
     });
     if (entry.method.empty() || !upper)
         throw std::invalid_argument("the method of a route is not a word in upper case");
+    entry.pattern = pattern;
+    entry.needs = entry.options.needs(entry.method);
     resource& at = resource_for(pattern);
     std::vector<std::string> methods;
     for (const route& one : at.routes) {
@@ -166,6 +168,14 @@ router::match router::find(request& of) const {
         if (at->segments[i].named)
             params.push_back({at->segments[i].text, path[i]});
     return result;
+}
+
+std::vector<const route*> router::routes() const {
+    std::vector<const route*> all;
+    for (const resource& each : resources_)
+        for (const route& one : each.routes)
+            all.push_back(&one);
+    return all;
 }
 
 } // namespace corogate::http

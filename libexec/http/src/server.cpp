@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <boost/asio/basic_socket_acceptor.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/redirect_error.hpp>
@@ -30,12 +32,36 @@ void shared_state::report(std::string_view sentence) const noexcept {
     }
 }
 
+void shared_state::load_tls() {
+    if (!options.tls())
+        return;
+    auto made = make_tls_context(*options.tls());
+    const std::lock_guard lock(tls_mutex_);
+    tls_.swap(made);
+}
+
+std::shared_ptr<asio::ssl::context> shared_state::tls() const {
+    if (!options.tls())
+        return nullptr;
+    const std::lock_guard lock(tls_mutex_);
+    return tls_;
+}
+
+void shared_state::report_stray() noexcept {
+    if (!told_of_stray.test_and_set())
+        report("a handler has ended on another thread, though its route does not say "
+               "resumes_elsewhere: it races with the cancellation for a client that goes");
+}
+
 void worker::start() {
     // All phases are long against the sweep, unless somebody (a test) asks for short ones.
     const server_options& options = shared.options;
-    const auto shortest = std::min(
-        {options.header_time(), options.body_time(), options.idle_time(), options.write_time()}
+    auto shortest = std::min(
+        {options.header_time(), options.body_time(), options.body_rate_over(), options.idle_time(),
+         options.crowded_idle_time(), options.write_time()}
     );
+    if (options.tls())
+        shortest = std::min(shortest, options.tls()->handshake_time());
     sweep_every_ = std::clamp<std::chrono::milliseconds>(shortest / 4, 5ms, 250ms);
     sweep();
     thread_ = std::thread([this] {
@@ -60,8 +86,8 @@ void worker::stop() {
 
 void worker::begin_closing() {
     closing = true;
-    for (connection& one : connections)
-        one.begin_closing();
+    for (auto at = connections.begin(); at != connections.end();)
+        (at++)->begin_closing(); // it may leave the list in there
 }
 
 std::size_t worker::cut() {
@@ -76,13 +102,37 @@ std::size_t worker::cut() {
 void worker::sweep() {
     refresh_date();
     const auto now = clock::now();
-    for (connection& one : connections)
-        one.expire(now);
+    watched_.clear();
+    watched_for_.clear();
+    for (auto at = connections.begin(); at != connections.end();) {
+        connection& one = *at++; // it may leave the list in here
+        if (one.serving()) {
+            const short what = shared.options.serve_half_closed() ? 0 : POLLRDHUP;
+            watched_.push_back({one.descriptor(), what, 0});
+            watched_for_.push_back(&one);
+        } else {
+            one.expire(now);
+        }
+    }
+    look_for_gone_clients();
     sweep_.expires_at(now + sweep_every_);
     sweep_.async_wait([this](error_code error) {
         if (!error)
             sweep();
     });
+}
+
+/// One call for all of them, and none of their octets is touched: what a client has sent ahead
+/// stays in the kernel until its turn comes.
+void worker::look_for_gone_clients() {
+    if (watched_.empty() || ::poll(watched_.data(), watched_.size(), 0) < 0)
+        return;
+    for (std::size_t i = 0; i < watched_.size(); ++i) {
+        if (watched_[i].revents != 0)
+            watched_for_[i]->client_has_gone();
+        else
+            watched_for_[i]->end_refused_stream();
+    }
 }
 
 void worker::refresh_date() {
@@ -153,11 +203,17 @@ asio::ip::address parse_address(const std::string& text) {
 }
 
 /// Descriptors left for connections after everything else a process holds.
-std::size_t affordable(std::size_t wanted) {
+std::size_t affordable(std::size_t wanted, bool may_raise) {
     constexpr rlim_t others = 64;
     rlimit limit{};
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
         return wanted;
+    if (may_raise && limit.rlim_cur < wanted + others) {
+        rlimit raised = limit;
+        raised.rlim_cur = std::min<rlim_t>(limit.rlim_max, wanted + others);
+        if (setrlimit(RLIMIT_NOFILE, &raised) == 0)
+            limit = raised;
+    }
     const rlim_t left = limit.rlim_cur > 2 * others ? limit.rlim_cur - others : others;
     return std::min<std::size_t>(wanted, left);
 }
@@ -168,8 +224,9 @@ std::size_t affordable(std::size_t wanted) {
 class server::impl {
 public:
     explicit impl(server_options options)
-        : shared_(std::move(options))
-        , connection_limit_(affordable(shared_.options.connections())) {
+        : shared_(std::move(options)) {
+        shared_.connection_limit =
+            affordable(shared_.options.connections(), shared_.options.raise_descriptor_limit());
         const std::size_t threads = std::max<std::size_t>(shared_.options.threads(), 1);
         for (std::size_t i = 0; i < threads; ++i)
             workers_.push_back(std::make_unique<detail::worker>(shared_));
@@ -209,10 +266,12 @@ public:
         }
         for (auto& one : workers_)
             one->stop();
-        finish_closing(connections_open_);
+        finish_closing(shared_.connections_open);
     }
 
     const tcp::endpoint& endpoint() const noexcept { return endpoint_; }
+
+    void reload_tls() { shared_.load_tls(); }
 
     asio::any_io_executor executor() {
         if (running_)
@@ -244,10 +303,13 @@ public:
     server_stats stats() const {
         server_stats seen;
         seen.connections_total = connections_total_.load(std::memory_order_relaxed);
-        seen.connections_open = connections_open_.load(std::memory_order_relaxed);
+        seen.connections_open = shared_.connections_open.load(std::memory_order_relaxed);
         seen.accept_errors = accept_errors_.load(std::memory_order_relaxed);
+        seen.connections_refused = connections_refused_.load(std::memory_order_relaxed);
         for (const auto& one : workers_) {
             seen.requests += one->counts.requests.load(std::memory_order_relaxed);
+            seen.clients_gone += one->counts.clients_gone.load(std::memory_order_relaxed);
+            seen.streams_open += one->counts.streams_open.load(std::memory_order_relaxed);
             for (std::size_t i = 0; i < seen.answers.size(); ++i)
                 seen.answers[i] += one->counts.answers[i].load(std::memory_order_relaxed);
         }
@@ -282,10 +344,10 @@ private:
         constexpr std::chrono::milliseconds longest = 1s;
         std::chrono::milliseconds pause = shortest;
         for (;;) {
-            while (connections_open_ >= connection_limit_ && acceptor_->is_open()) {
+            while (shared_.connections_open >= shared_.connection_limit && acceptor_->is_open()) {
                 waiting_for_room_ = true;
                 // One may have ended before it could see the flag.
-                if (connections_open_ >= connection_limit_)
+                if (shared_.connections_open >= shared_.connection_limit)
                     co_await wait(1s);
                 waiting_for_room_ = false;
             }
@@ -331,11 +393,30 @@ private:
     }
 
     void launch(detail::worker& on, detail::tcp_socket socket, const tcp::endpoint& remote) {
-        auto made = std::make_unique<detail::connection>(on, std::move(socket), remote.address());
+        const std::size_t most = shared_.options.connections_per_address();
+        if (most != 0 && !shared_.addresses.enter(remote.address(), most)) {
+            connections_refused_.fetch_add(1, std::memory_order_relaxed);
+            return;
+        }
+        auto cancel = std::make_shared<asio::cancellation_signal>();
+        std::unique_ptr<detail::connection> made;
+        try {
+            made = std::make_unique<detail::connection>(
+                on, std::move(socket), remote.address(), cancel
+            );
+        } catch (...) {
+            if (most != 0)
+                shared_.addresses.leave(remote.address());
+            throw;
+        }
         connections_total_.fetch_add(1, std::memory_order_relaxed);
-        connections_open_.fetch_add(1); // the connection counts itself out
-        const auto failed = [this](std::exception_ptr error) { report(error); };
-        asio::co_spawn(on.context, detail::connection::serve(std::move(made)), failed);
+        shared_.connections_open.fetch_add(1); // the connection counts itself out
+        // Asio goes on using the slot until the completion handler is gone, so that owns it.
+        const auto ended = [this, cancel](std::exception_ptr error) { report(error); };
+        asio::co_spawn(
+            on.context, detail::connection::serve(std::move(made)),
+            asio::bind_cancellation_slot(cancel->slot(), ended)
+        );
     }
 
     void report(const std::exception_ptr& error) const noexcept {
@@ -351,7 +432,7 @@ private:
     }
 
     void connection_ended() {
-        const std::size_t left = connections_open_.fetch_sub(1) - 1;
+        const std::size_t left = shared_.connections_open.fetch_sub(1) - 1;
         if (!running_)
             return;
         if (waiting_for_room_)
@@ -363,7 +444,7 @@ private:
     /// What the kernel has accepted has been promised a look.
     void close_listener() {
         error_code error;
-        while (acceptor_->is_open() && connections_open_ < connection_limit_) {
+        while (acceptor_->is_open() && shared_.connections_open < shared_.connection_limit) {
             detail::worker& on = *workers_[next_++ % workers_.size()];
             detail::tcp_socket socket(on.context);
             tcp::endpoint remote;
@@ -391,13 +472,13 @@ private:
                 asio::dispatch(one->context, [on = one.get()] { on->begin_closing(); });
         }
         if (cut_)
-            finish_closing(connections_open_);
+            finish_closing(shared_.connections_open);
         finish_if_closed();
     }
 
     /// The accept loop may hold one more connection, until it has seen the end of the listener.
     void finish_if_closed() {
-        if (closing_ && !accepting_ && connections_open_ == 0)
+        if (closing_ && !accepting_ && shared_.connections_open == 0)
             finish_closing(0);
     }
 
@@ -425,10 +506,9 @@ private:
     }
 
     detail::shared_state shared_;
-    const std::size_t connection_limit_;
     tcp::endpoint endpoint_;
     std::atomic<std::uint64_t> connections_total_{0};
-    std::atomic<std::size_t> connections_open_{0};
+    std::atomic<std::uint64_t> connections_refused_{0};
     std::atomic<std::uint64_t> accept_errors_{0};
     std::atomic<bool> waiting_for_room_{false};
     std::atomic<bool> closing_{false};
@@ -455,6 +535,8 @@ void server::start(router routes) { impl_->start(std::move(routes)); }
 asio::ip::address server::address() const { return impl_->endpoint().address(); }
 
 std::uint16_t server::port() const { return impl_->endpoint().port(); }
+
+void server::reload_tls() { impl_->reload_tls(); }
 
 void server::stop_accepting() { impl_->stop_accepting(); }
 

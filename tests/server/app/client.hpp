@@ -8,30 +8,33 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace app {
 
 using reply = raw_client::reply;
 
-/// One connection, kept alive, and the requests these tests make on it.
+/// One connection, kept alive, and the requests these tests make on it; another one after an answer
+/// that ended it (every thousandth does).
 class client {
 public:
     explicit client(std::uint16_t port)
         : port_(port)
-        , wire_(port) {}
+        , wire_(std::in_place, port) {}
 
-    reply get(std::string_view target) { return wire_.ask(head("GET", target) + "\r\n"); }
+    reply get(std::string_view target) { return ask(head("GET", target) + "\r\n"); }
 
     /// `fields` are further header lines, each with its line end.
     reply post(std::string_view target, std::string_view body = {}, std::string_view fields = {}) {
-        return wire_.ask(post_head(target, body.size(), fields) + std::string(body));
+        return ask(post_head(target, body.size(), fields) + std::string(body));
     }
 
     reply patch(std::string_view target, std::string_view body) {
-        return wire_.ask(
+        return ask(
             head("PATCH", target) + "Content-Type: application/json\r\nContent-Length: " +
             std::to_string(body.size()) + "\r\n\r\n" + std::string(body)
         );
@@ -44,16 +47,25 @@ public:
                "\r\n" + std::string(fields) + "\r\n";
     }
 
-    raw_client& wire() { return wire_; }
+    raw_client& wire() { return *wire_; }
 
 private:
+    reply ask(const std::string& octets) {
+        if (ended_)
+            wire_.emplace(port_);
+        auto got = wire_->ask(octets);
+        ended_ = got.header("Connection") == "close";
+        return got;
+    }
+
     std::string head(std::string_view method, std::string_view target) const {
         return std::string(method) + " " + std::string(target) +
                " HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(port_) + "\r\n";
     }
 
     std::uint16_t port_;
-    raw_client wire_;
+    std::optional<raw_client> wire_;
+    bool ended_ = false;
 };
 
 inline reply get(std::uint16_t port, std::string_view target) { return client(port).get(target); }

@@ -72,6 +72,13 @@ BOOST_AUTO_TEST_CASE(what_the_help_promises_is_the_default) {
     BOOST_TEST(none.data.empty());
     BOOST_TEST(none.studies.empty());
     BOOST_TEST(!none.rules.has_value());
+    BOOST_TEST(none.address == "127.0.0.1");
+    BOOST_TEST(!none.insecure);
+    BOOST_TEST(!none.tokens.has_value());
+    BOOST_TEST(!none.tls_certificate.has_value());
+    BOOST_TEST((none.log_least == server::log_level::warning));
+    BOOST_TEST((none.log_as == server::log_format::text));
+    BOOST_TEST(!none.log_file.has_value());
 }
 
 BOOST_AUTO_TEST_CASE(every_option_is_read) {
@@ -101,8 +108,31 @@ BOOST_AUTO_TEST_CASE(every_option_is_read) {
          "--allow-host",
          "example.org",
          "--allow-host",
-         "example.net:8443"}
+         "example.net:8443",
+         "--address",
+         "::1",
+         "--tokens",
+         "t",
+         "--tls-certificate",
+         "c",
+         "--tls-key",
+         "k",
+         "--insecure",
+         "--log-level",
+         "debug",
+         "--log-format=json",
+         "--log-file",
+         "l"}
     );
+    BOOST_TEST(all.address == "::1");
+    BOOST_TEST(all.tokens.value() == "t");
+    BOOST_TEST(all.tls_certificate.value() == "c");
+    BOOST_TEST(all.tls_key.value() == "k");
+    BOOST_TEST(all.insecure);
+    BOOST_TEST((all.log_least == server::log_level::debug));
+    BOOST_TEST((all.log_as == server::log_format::json));
+    BOOST_TEST(all.log_file.value() == "l");
+    BOOST_TEST(accepted({"--address", "localhost"}).address == "127.0.0.1");
     BOOST_TEST(all.port == 0);
     BOOST_TEST(all.monitor_port.value() == 9100);
     BOOST_TEST(all.limit == 5U);
@@ -133,15 +163,28 @@ BOOST_AUTO_TEST_CASE(every_mistake_is_one_sentence) {
     refused({"--port"}, "--port");
     refused({"--colour"}, "--colour");
     refused({"stray"}, "stray");
-    refused({"--rules", "a", "--rules", "b"}, "--rules");
+    refused({"--rules", "a", "--rules", "b"}, "--rules is given more than once");
+    refused({"--port", "1", "--port", "1"}, "--port is given more than once");
+    refused({"--data=a", "--data=b"}, "--data is given more than once");
+    for (const char* bad : {"example.org", "127.0.0.1:80", "", "1.2.3"})
+        refused({"--address", bad}, "--address wants an IP address, or localhost");
+    refused({"--tls-certificate", "c"}, "--tls-certificate and --tls-key go together");
+    refused({"--tls-key", "k"}, "--tls-certificate and --tls-key go together");
+    refused({"--log-level", "loud"}, "--log-level wants error, warning, info or debug");
+    refused({"--log-format", "xml"}, "--log-format wants text or json");
+    refused({"--tokens", ""}, "--tokens wants a file");
+    // A token on the command line is for every eye on the machine.
+    refused({"--token", "0123456789abcdef"}, "--token");
 }
 
 BOOST_AUTO_TEST_CASE(help_and_version) {
     const auto help = std::get<server::leave>(read({"--help"}));
     BOOST_TEST(help.status == 0);
     for (const char* name :
-         {"--port", "--monitor-port", "--limit", "--queue", "--threads", "--io-threads",
-          "--task-duration", "--drain-timeout", "--data", "--study", "--rules", "--allow-host",
+         {"--port",       "--monitor-port",  "--limit",         "--queue",      "--threads",
+          "--io-threads", "--task-duration", "--drain-timeout", "--data",       "--study",
+          "--rules",      "--allow-host",    "--address",       "--tokens",     "--tls-certificate",
+          "--tls-key",    "--insecure",      "--log-level",     "--log-format", "--log-file",
           "--version"})
         BOOST_TEST(help.text.find(name) != std::string::npos, name);
     const auto version = std::get<server::leave>(read({"--version"}));

@@ -158,9 +158,13 @@ inline ended run(std::vector<std::string> command) {
 /// The real corogate-server on a free port, with its data in `data`; ready when constructed.
 class server_process : public program {
 public:
-    server_process(const std::filesystem::path& data, std::vector<std::string> more = {})
+    /// `shown` stands before the port in the line that says where it listens.
+    server_process(
+        const std::filesystem::path& data, std::vector<std::string> more = {},
+        std::string_view shown = "127.0.0.1:"
+    )
         : program(command(data, std::move(more)))
-        , port_(port_in(line_with("listens on"))) {}
+        , port_(port_in(line_with("listens on"), shown)) {}
 
     static std::vector<std::string>
     command(const std::filesystem::path& data, std::vector<std::string> more) {
@@ -183,8 +187,7 @@ public:
     }
 
 private:
-    static std::uint16_t port_in(const std::string& line) {
-        constexpr std::string_view before = "127.0.0.1:";
+    static std::uint16_t port_in(const std::string& line, std::string_view before = "127.0.0.1:") {
         const auto at = line.find(before);
         if (at == std::string::npos)
             throw std::runtime_error("no port in: " + line);

@@ -84,7 +84,8 @@ public:
 
     /// The answer to a request for a stream: of one topic or, where that is empty, of everything.
     /// 503 `too-many-streams` where there are as many as there may be, or the hub is closed.
-    response answer(const request& from, std::string topic, opening fresh);
+    /// `resumes` false: `Last-Event-ID` is not looked at.
+    response answer(const request& from, std::string topic, opening fresh, bool resumes = true);
 
     /// A stream that somebody else writes; null where `answer` says 503. `came_from`: the
     /// `Last-Event-ID`, if any.

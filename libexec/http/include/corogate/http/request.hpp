@@ -1,8 +1,11 @@
 #pragma once
 
 #include <boost/asio/ip/address.hpp>
+#include <corogate/http/identity.hpp>
 #include <corogate/http/target.hpp>
+#include <corogate/http/trace_context.hpp>
 #include <initializer_list>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -42,6 +45,9 @@ public:
         std::initializer_list<header_field> headers = {}, std::string body = {}
     );
 
+    /// For tests: as if it had come from there.
+    request& come_from(const boost::asio::ip::address& there) { return remote_ = there, *this; }
+
     /// `GET`, `POST`, ... (upper case; case matters).
     std::string_view method() const noexcept { return method_; }
 
@@ -74,7 +80,24 @@ public:
     /// Who is at the other end of the connection; unspecified in a request made for a test.
     const boost::asio::ip::address& remote_address() const noexcept { return remote_; }
 
+    /// Who sends it, as `access` found out. Where nobody looked (a route that needs no role, a
+    /// request made for a test): somebody without name, tenant and role.
+    const identity& who() const noexcept { return who_ ? *who_ : nobody(); }
+
+    /// The trace it belongs to: the one of its `traceparent`, or a fresh one.
+    const trace_context& trace() const;
+
+    /// What an admission hook has found out and the handler goes on with; it goes with the request.
+    void leave(std::shared_ptr<const void> found) const { left_ = std::move(found); }
+    /// What the hook left, which must have been a T; null where it left nothing.
+    template <typename T>
+    std::shared_ptr<const T> left() const {
+        return std::static_pointer_cast<const T>(left_);
+    }
+
 private:
+    static const identity& nobody() noexcept;
+
     friend struct detail::request_access;
 
     std::string head_; // the header block; method, target and fields point into it
@@ -85,6 +108,9 @@ private:
     std::vector<http::target::parameter> params_;
     std::string body_;
     boost::asio::ip::address remote_;
+    const identity* who_ = nullptr;              // of the access list, which outlives the request
+    mutable std::optional<trace_context> trace_; // found when somebody asks
+    mutable std::shared_ptr<const void> left_;
 };
 
 } // namespace corogate::http

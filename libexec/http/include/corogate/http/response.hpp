@@ -1,6 +1,7 @@
 #pragma once
 
 #include <boost/json/fwd.hpp>
+#include <corogate/http/body_writer.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,7 +12,7 @@ namespace corogate::http {
 
 /// An answer: status, header fields, body.
 ///
-/// The connection adds `Date`, `Server`, `Content-Length`, `Connection` and
+/// The connection adds `Date`, `Server`, `Content-Length` or `Transfer-Encoding`, `Connection` and
 /// `X-Content-Type-Options`. Setting one of the framing fields here, a field with octets that would
 /// break the header, or a status outside 200...599 throws `std::invalid_argument`.
 /// A value: copy and move as you like; one thread at a time.
@@ -37,6 +38,12 @@ public:
     response& body(std::string octets, std::string_view content_type);
     const std::string& body() const noexcept { return body_; }
 
+    /// A body that is written piece by piece while it comes about; it replaces `body`. There is no
+    /// `Content-Length`; a HEAD request gets the head and does not call `produce`.
+    response& stream(stream_body produce, std::string_view content_type);
+    /// Empty where the body is `body()`.
+    const stream_body& streams() const noexcept { return stream_; }
+
     /// Ends the connection after this answer.
     response& close() noexcept {
         close_ = true;
@@ -49,6 +56,7 @@ private:
     bool close_ = false;
     std::vector<field> headers_;
     std::string body_;
+    stream_body stream_;
 };
 
 /// The words that go with a status: `Service Unavailable`.

@@ -9,12 +9,16 @@
 #include <boost/asio/prefer.hpp>
 #include <boost/system/system_error.hpp>
 #include <chrono>
+#include <corogate/http/access.hpp>
+#include <corogate/http/exchange.hpp>
 #include <corogate/http/guard.hpp>
 #include <corogate/http/router.hpp>
+#include <corogate/http/tls.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -28,6 +32,7 @@ class server_options {
 public:
     using duration = std::chrono::milliseconds;
     using error_hook = std::function<void(std::string_view)>;
+    using answer_hook = std::function<void(const exchange&)>;
 
     server_options() {} // user-declared on purpose: not an aggregate
 
@@ -44,30 +49,79 @@ public:
     /// Connections open at a time; further ones wait in the backlog. Never more than the process
     /// has file descriptors for. Default 10000.
     server_options& connections(std::size_t count) { return connections_ = count, *this; }
+    /// Whether to raise the process's soft limit of file descriptors (towards the hard one) where
+    /// it is too low for `connections`. Default: yes.
+    server_options& raise_descriptor_limit(bool may) { return raise_descriptors_ = may, *this; }
+    /// Connections open at a time from one client address, of IPv6 from one /64; a further one is
+    /// closed at once. Behind a proxy all clients have one address. Default 0: no bound.
+    server_options& connections_per_address(std::size_t count) {
+        return connections_per_address_ = count, *this;
+    }
+    /// Requests a connection serves; the last answer closes it. Default 1000.
+    server_options& requests_per_connection(std::size_t count) {
+        return requests_per_connection_ = count, *this;
+    }
+    /// Age at which a connection is closed, after an answer. Default 1 h.
+    server_options& connection_age(duration most) { return connection_age_ = most, *this; }
+    /// Whether a client that has closed its sending side, and may still read, is served to the end.
+    /// Few clients do so and stay; a client that went away looks the same until it resets the
+    /// connection. Default no: it counts as gone once its request takes longer than a moment.
+    server_options& serve_half_closed(bool may) { return serve_half_closed_ = may, *this; }
     server_options& limits(const guard_limits& of) { return limits_ = of, *this; }
     /// From the first octet to the end of the header block. Default 5 s.
     server_options& header_time(duration most) { return header_time_ = most, *this; }
     /// From the end of the header block to the end of the body. Default 60 s.
     server_options& body_time(duration most) { return body_time_ = most, *this; }
+    /// Octets of a body that must come in each stretch of time until it has ended; fewer are a 408.
+    /// 0: only `body_time` counts. Default 16 KiB/s over 10 s.
+    server_options& body_rate(std::size_t octets_per_second, duration over) {
+        body_rate_ = octets_per_second;
+        body_rate_over_ = over;
+        return *this;
+    }
     /// Between two requests of a connection. Default 60 s.
     server_options& idle_time(duration most) { return idle_time_ = most, *this; }
+    /// The same while more than 80 % of `connections` are open. Default 15 s.
+    server_options& crowded_idle_time(duration most) { return crowded_idle_time_ = most, *this; }
     /// Without progress while writing an answer. Default 10 s.
     server_options& write_time(duration most) { return write_time_ = most, *this; }
+    /// Who may do what. Default: connections of this machine everything, others nothing but what
+    /// needs no role. Not null.
+    server_options& access(std::shared_ptr<const http::access> of) {
+        return access_ = std::move(of), *this;
+    }
+    /// Speaks TLS and nothing else. Default: plain.
+    server_options& tls(tls_options of) { return tls_ = std::move(of), *this; }
     /// Told in one sentence what went wrong inside (a handler threw, accepting failed). Called on
     /// threads of the server; must not throw. Default: a line on standard error.
     server_options& on_error(error_hook hook) { return on_error_ = std::move(hook), *this; }
+
+    /// Called once a request, when its answer is out or its client is gone; for refused and
+    /// malformed ones too. On threads of the server; must not block and not throw. Default: none.
+    server_options& on_answer(answer_hook hook) { return on_answer_ = std::move(hook), *this; }
 
     const std::string& address() const noexcept { return address_; }
     std::uint16_t port() const noexcept { return port_; }
     std::size_t threads() const noexcept { return threads_; }
     const std::vector<std::string>& allowed_hosts() const noexcept { return allowed_hosts_; }
     std::size_t connections() const noexcept { return connections_; }
+    bool raise_descriptor_limit() const noexcept { return raise_descriptors_; }
+    std::size_t connections_per_address() const noexcept { return connections_per_address_; }
+    std::size_t requests_per_connection() const noexcept { return requests_per_connection_; }
+    duration connection_age() const noexcept { return connection_age_; }
+    bool serve_half_closed() const noexcept { return serve_half_closed_; }
     const guard_limits& limits() const noexcept { return limits_; }
     duration header_time() const noexcept { return header_time_; }
     duration body_time() const noexcept { return body_time_; }
+    std::size_t body_rate() const noexcept { return body_rate_; }
+    duration body_rate_over() const noexcept { return body_rate_over_; }
     duration idle_time() const noexcept { return idle_time_; }
+    duration crowded_idle_time() const noexcept { return crowded_idle_time_; }
     duration write_time() const noexcept { return write_time_; }
+    const std::shared_ptr<const http::access>& access() const noexcept { return access_; }
+    const std::optional<tls_options>& tls() const noexcept { return tls_; }
     const error_hook& on_error() const noexcept { return on_error_; }
+    const answer_hook& on_answer() const noexcept { return on_answer_; }
 
 private:
     std::string address_ = "127.0.0.1";
@@ -75,12 +129,23 @@ private:
     std::size_t threads_ = 1;
     std::vector<std::string> allowed_hosts_;
     std::size_t connections_ = 10000;
+    bool raise_descriptors_ = true;
+    std::size_t connections_per_address_ = 0;
+    std::size_t requests_per_connection_ = 1000;
+    duration connection_age_ = std::chrono::hours(1);
+    bool serve_half_closed_ = false;
     guard_limits limits_;
     duration header_time_ = std::chrono::seconds(5);
     duration body_time_ = std::chrono::seconds(60);
+    std::size_t body_rate_ = 16 * 1024;
+    duration body_rate_over_ = std::chrono::seconds(10);
     duration idle_time_ = std::chrono::seconds(60);
+    duration crowded_idle_time_ = std::chrono::seconds(15);
     duration write_time_ = std::chrono::seconds(10);
+    std::shared_ptr<const http::access> access_ = std::make_shared<const http::access>();
+    std::optional<tls_options> tls_;
     error_hook on_error_;
+    answer_hook on_answer_;
 };
 
 /// The server cannot listen. `what()` is one clear sentence without an end mark:
@@ -99,7 +164,13 @@ struct server_stats {
     std::uint64_t connections_total = 0;
     std::uint64_t connections_open = 0;
     std::uint64_t accept_errors = 0;
+    /// Closed at once: too many from one address.
+    std::uint64_t connections_refused = 0;
     std::uint64_t requests = 0;
+    /// Requests whose client had gone before there was an answer.
+    std::uint64_t clients_gone = 0;
+    /// Answers that are being streamed.
+    std::uint64_t streams_open = 0;
     /// By the first digit of the status: `answers[2]` is 200...299.
     std::array<std::uint64_t, 6> answers{};
 };
@@ -116,11 +187,11 @@ struct server_stats {
 /// must be gone by then or never complete. So declare the server *before* the pool, and `stop` it
 /// before the pool goes.
 ///
-/// Thread safety: `stats`, `port`, `async_close`, `stop_accepting` from any thread; `start` and
-/// `stop` one at a time, not from a thread of the server.
+/// Thread safety: `stats`, `port`, `reload_tls`, `async_close`, `stop_accepting` from any thread;
+/// `start` and `stop` one at a time, not from a thread of the server.
 class server {
 public:
-    /// Throws `listen_error`.
+    /// Throws `listen_error` and `tls_error`.
     explicit server(server_options options);
     server(const server&) = delete;
     server& operator=(const server&) = delete;
@@ -133,14 +204,18 @@ public:
     boost::asio::ip::address address() const;
     std::uint16_t port() const;
 
+    /// Reads certificate and key again, for the connections to come; those that are open keep
+    /// theirs. Throws `tls_error`; then nothing has changed. No effect without TLS.
+    void reload_tls();
+
     /// Takes what waits in the backlog, then closes the listener. Open connections live on.
     void stop_accepting();
 
-    /// Closes gracefully: stops accepting, closes idle connections, lets requests in flight finish
-    /// and ends their connections; after `deadline` cuts the rest. Completes with the number of
-    /// connections that were cut (0: graceful) and runs the handler through its executor, by
-    /// default a thread of the server. Several calls share the earliest deadline.
-    /// Signature: void(std::size_t).
+    /// Closes gracefully: stops accepting, closes idle connections, tells open streams to end, lets
+    /// requests in flight finish and ends their connections; after `deadline` cuts the rest.
+    /// Completes with the number of connections that were cut (0: graceful) and runs the handler
+    /// through its executor, by default a thread of the server. Several calls share the earliest
+    /// deadline. Signature: void(std::size_t).
     template <class Token>
     auto async_close(std::chrono::nanoseconds deadline, Token&& token);
 
