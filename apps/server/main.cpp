@@ -144,6 +144,8 @@ int run(const server::options& options) {
     if (options.monitor_port)
         monitor.emplace(listen_on(options, *options.monitor_port, access, log));
     server::service service(options, std::move(*studies), data);
+    const auto counts = [&front] { return front.stats(); };
+    server::pool_view view(service, counts);
 
     http::router routes;
     server::add_task_routes(routes, service);
@@ -154,7 +156,8 @@ int run(const server::options& options) {
     server::add_health_routes(routes, service);
     server::web::add_web_routes(routes);
     server::add_openapi_routes(routes);
-    const auto counts = [&front] { return front.stats(); };
+    server::add_pool_routes(routes, view);
+    server::add_event_routes(routes, view);
     const auto dropped = [&log] { return log.dropped(); };
     if (monitor) {
         http::router monitoring;
@@ -220,9 +223,13 @@ int run(const server::options& options) {
                 signals.cancel();
                 signals_context.stop();
             };
+            service.events().close();
             front.async_close(5s, asio::bind_executor(signals_context, closed));
         };
         service.async_drain(options.drain_timeout, asio::bind_executor(signals_context, drained));
+        // Whoever looks on may come back here, or be sent to another server.
+        view.tell();
+        service.events().send_away();
         // Said when it is so: whoever reads the line finds a server that takes nothing.
         std::cout << fmt::format(
                          "corogate-server: draining, for {} s at most",

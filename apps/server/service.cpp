@@ -2,6 +2,7 @@
 
 #include "analysis/site_kri.hpp"
 #include "api/form_json.hpp"
+#include "api/job_json.hpp"
 #include "edc/evaluate.hpp"
 #include "log.hpp"
 
@@ -51,6 +52,15 @@ corogate::pool_options pool_options_of(const options& from) {
         }
     });
     return to;
+}
+
+/// Numbers that go on from those of an earlier process: by the clock, which gives more than there
+/// are events.
+corogate::http::event_hub_options event_numbers() {
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    return corogate::http::event_hub_options().first(static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::microseconds>(now).count()
+    ));
 }
 
 finding_record record_of(edc::finding&& from) {
@@ -127,6 +137,7 @@ service::service(const options& from, edc::catalogue studies, const std::filesys
     , files_(std::move(studies))
     , studies_(std::make_shared<const edc::catalogue>(files_))
     , store_(data)
+    , events_(event_numbers())
     , pool_(pool_options_of(from)) {
     std::map<std::string, rule_change> uploaded;
     for (auto& rule : store_.async_all_rules(asio::use_future).get())
@@ -148,6 +159,7 @@ service::async_admit(job_kind kind, std::size_t n, corogate::job_options who) {
     if (!job) {
         const auto why = static_cast<std::size_t>(job.error().reason());
         counts.refused[why].fetch_add(1, std::memory_order_relaxed);
+        counts.refused_tasks[why].fetch_add(n, std::memory_order_relaxed);
         co_return corogate::http::from_refusal(job.error());
     }
     counts.accepted.fetch_add(1, std::memory_order_relaxed);
@@ -162,6 +174,40 @@ std::uint64_t service::jobs_refused(job_kind kind, corogate::errc why) const noe
     return counts_[static_cast<std::size_t>(kind)].refused[static_cast<std::size_t>(why)].load(
         std::memory_order_relaxed
     );
+}
+
+std::uint64_t service::tasks_refused(corogate::errc why) const noexcept {
+    std::uint64_t sum = 0;
+    for (const auto& kind : counts_)
+        sum += kind.refused_tasks[static_cast<std::size_t>(why)].load(std::memory_order_relaxed);
+    return sum;
+}
+
+void service::drain() {
+    const std::lock_guard lock(draining_mutex_);
+    if (draining_.exchange(true))
+        return;
+    pool_.async_drain(std::chrono::nanoseconds::max(), asio::detached);
+}
+
+bool service::resume() {
+    const std::lock_guard lock(draining_mutex_);
+    if (ending_)
+        return false;
+    if (draining_) {
+        if (!pool_.reopen())
+            return false;
+        draining_ = false;
+    }
+    pool_.resume();
+    return true;
+}
+
+bool service::adapt() {
+    if (!pool_.options().limiter())
+        return false;
+    pool_.adapt();
+    return true;
 }
 
 std::vector<std::string> service::left_for_next_start(std::size_t most) {
@@ -338,11 +384,17 @@ asio::awaitable<void> run_job(service& with, std::shared_ptr<job_run> run) {
             co_return;
         job->state = job_state::running;
         job->started_at = started;
+        job->progress_done = 0;
         ++job->attempts;
         with.tell(*job);
+        const progress_hook progress = [&](std::int64_t done, std::int64_t total) {
+            job->progress_done = done;
+            job->progress_total = total;
+            with.events().publish(job_event(*job).newest_only());
+        };
         job_outcome outcome;
         try {
-            outcome.result = co_await site_kri(store, *job);
+            outcome.result = co_await site_kri(store, *job, progress);
         } catch (const boost::system::system_error& e) {
             if (e.code() == asio::error::operation_aborted)
                 throw; // cancelled; or the process is ending: the next one takes the job up again

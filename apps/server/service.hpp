@@ -10,6 +10,7 @@
 #include <atomic>
 #include <boost/asio/awaitable.hpp>
 #include <boost/system/result.hpp>
+#include <corogate/http/event_stream.hpp>
 #include <corogate/http/response.hpp>
 #include <corogate/job_options.hpp>
 #include <corogate/task_pool.hpp>
@@ -112,12 +113,30 @@ public:
     /// Takes up what an earlier process was stopped in: received forms are checked, jobs run.
     void recover();
 
-    /// From now on new work is refused; completes when what was admitted has ended, or in time.
+    /// From now on new work is refused, for good; completes when what was admitted has ended, or in
+    /// time.
     template <typename Token>
     auto async_drain(std::chrono::milliseconds timeout, Token&& token) {
+        ending_ = true;
         draining_ = true;
         return pool_.async_drain(timeout, std::forward<Token>(token));
     }
+
+    /// The same by hand, without end: what was admitted is finished, however long it takes, and the
+    /// process goes on. While it drains: no effect.
+    void drain();
+    /// Admits and starts work again, after a pause or a drain by hand. False, and nothing has
+    /// changed, where a drain is still under way or the process is ending.
+    bool resume();
+    void pause() { pool_.pause(); }
+    /// Whether new work is refused until `resume`, or for good.
+    bool draining() const noexcept { return draining_; }
+
+    /// Throws `std::invalid_argument` for what `corogate::pool_options` would not take.
+    void limit(std::size_t tasks) { pool_.resize(tasks); }
+    /// Lets the limit find itself; false where it cannot.
+    bool adapt();
+    void queue_tasks(std::size_t places) { pool_.resize_queue(places); }
 
     /// A line for each stored form and job that the next start will take up, at most `most` of
     /// each. Blocks; not for threads of the pool or of a server.
@@ -132,9 +151,13 @@ public:
     server::store& store() noexcept { return store_; }
     const corogate::task_pool& pool() const noexcept { return pool_; }
     id_generator& ids() noexcept { return ids_; }
+    /// What streams of events are told; of jobs by `on_job`.
+    corogate::http::event_hub& events() noexcept { return events_; }
 
     std::uint64_t jobs_accepted(job_kind kind) const noexcept;
     std::uint64_t jobs_refused(job_kind kind, corogate::errc why) const noexcept;
+    /// Tasks of the refused jobs of all kinds.
+    std::uint64_t tasks_refused(corogate::errc why) const noexcept;
 
 private:
     /// Runs beside the tasks; the service does not end before it.
@@ -153,6 +176,7 @@ private:
     struct job_counts {
         std::atomic<std::uint64_t> accepted{0};
         std::array<std::atomic<std::uint64_t>, corogate::detail::errc_count + 1> refused{};
+        std::array<std::atomic<std::uint64_t>, corogate::detail::errc_count + 1> refused_tasks{};
     };
 
     const options options_;
@@ -165,11 +189,14 @@ private:
     std::map<std::string, std::weak_ptr<job_run>, std::less<>> runs_; // guarded by runs_mutex_
     id_generator ids_;
     std::atomic<bool> draining_{false};
+    std::atomic<bool> ending_{false};
+    std::mutex draining_mutex_; // one drain or resume by hand at a time
     std::array<job_counts, 3> counts_{};
     std::atomic<int> background_{0}; // coroutines beside the tasks
     std::mutex late_mutex_;
     std::deque<std::string> late_forms_; // the first one is being checked
     server::store store_;
+    corogate::http::event_hub events_;
     corogate::task_pool pool_; // last: its tasks use the others
 };
 

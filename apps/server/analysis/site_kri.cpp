@@ -87,7 +87,8 @@ edc::result<edc::kri_options> read_site_kri(const json::object& request) {
     return options;
 }
 
-asio::awaitable<std::string> site_kri(store& from, const job_record& job) {
+asio::awaitable<std::string>
+site_kri(store& from, const job_record& job, const progress_hook& progress) {
     constexpr std::size_t page = 100;
     const auto options = read_site_kri(json::parse(job.request).as_object());
     if (!options)
@@ -111,6 +112,8 @@ asio::awaitable<std::string> site_kri(store& from, const job_record& job) {
         co_await from.async_update_progress(
             job.id, done, std::max(total, done), asio::use_awaitable
         );
+        if (progress)
+            progress(done, std::max(total, done));
         if (sites.size() < page)
             break;
         after = sites.back().site;

@@ -46,4 +46,10 @@ json::object describe(const job_record& job) {
     return to;
 }
 
+corogate::http::event job_event(const job_record& job) {
+    corogate::http::event made("job", json::serialize(describe(job)));
+    made.topic(job.id).last(is_final(job.state));
+    return made;
+}
+
 } // namespace server

@@ -4,6 +4,7 @@
 
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
+#include <corogate/http/event_log.hpp>
 #include <optional>
 
 namespace server {
@@ -16,5 +17,8 @@ boost::json::object describe(const job_record& job);
 
 /// The same for lists: without the member `result`, which can be long.
 boost::json::object describe_briefly(const job_record& job);
+
+/// As streams tell it: topic is the job's id; the last one where its state is final.
+corogate::http::event job_event(const job_record& job);
 
 } // namespace server

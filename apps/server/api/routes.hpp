@@ -1,5 +1,6 @@
 #pragma once
 
+#include "api/pool.hpp"
 #include "service.hpp"
 
 #include <corogate/http/router.hpp>
@@ -15,6 +16,9 @@ void add_analysis_routes(corogate::http::router& to, service& with); // POST /v1
 void add_job_routes(corogate::http::router& to, service& with);      // /v1/jobs
 void add_study_routes(corogate::http::router& to, service& with);    // /v1/studies and their rules
 void add_health_routes(corogate::http::router& to, const service& with); // /livez, /readyz
+void add_pool_routes(corogate::http::router& to, pool_view& of);         // /v1/pool
+/// /v1/events, /v1/jobs/{id}/events; takes `service::on_job`.
+void add_event_routes(corogate::http::router& to, pool_view& of);
 
 /// GET /metrics; `counts` gives what the HTTP server counted, `dropped` the lines that the log
 /// lost, where there is a log.

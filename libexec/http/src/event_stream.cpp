@@ -83,6 +83,28 @@ event_hub::open(std::string topic, opening fresh, std::optional<std::string_view
     return made;
 }
 
+response event_hub::answer(const request& from, std::string topic, opening fresh, bool resumes) {
+    const auto came_from = resumes ? from.header("Last-Event-ID") : std::nullopt;
+    auto stream = open(std::move(topic), std::move(fresh), came_from);
+    if (!stream) {
+        problem no(
+            503, "too-many-streams", "This server has as many event streams as it may have."
+        );
+        no.executed(false).retryable(true).retry_after(std::chrono::seconds(5));
+        return no.to_response();
+    }
+    response made(200);
+    made.set("Cache-Control", "no-store").set("X-Accel-Buffering", "no");
+    return made.stream(
+        [stream = std::move(stream)](body_writer& to) {
+            return event_stream::serve(stream, [&to](std::string octets) {
+                return to.write(std::move(octets));
+            });
+        },
+        "text/event-stream"
+    );
+}
+
 void event_hub::send_away() {
     const std::lock_guard lock(state_->mutex);
     ++state_->farewells;
@@ -136,7 +158,7 @@ struct event_stream::batch {
     std::uint64_t number = 0; // of the latest event when it was gathered
     bool afresh = false;
     bool ends = false;
-    std::optional<std::chrono::milliseconds> farewell;
+    bool farewell = false;
 };
 
 event_stream::batch event_stream::gather() {
@@ -159,29 +181,35 @@ event_stream::batch event_stream::gather() {
         found.ends = !topic_.empty() && one->said.is_last();
         found.events.push_back(std::move(one));
     }
-    if (farewells_ != hub_->farewells && !found.ends) {
-        const auto retry = hub_->options.retry().count();
-        std::uniform_int_distribution<std::int64_t> around(retry / 2, retry * 5 / 2);
-        found.farewell = std::chrono::milliseconds(around(hub_->random));
-        found.ends = true;
-    }
+    if (!found.ends && farewells_ != hub_->farewells)
+        found.ends = found.farewell = true;
     return found;
 }
 
-/// Until there is something to write: true; or for as long as a stream may be silent.
-asio::awaitable<bool> event_stream::wait() {
+/// Until there is something to write, or for as long as a stream may be silent.
+asio::awaitable<event_stream::why> event_stream::wait() {
     const auto here = co_await asio::this_coro::executor;
     const auto timer = std::make_shared<asio::steady_timer>(here, hub_->options.heartbeat());
     {
         const std::lock_guard lock(hub_->mutex);
         if (farewells_ != hub_->farewells || hub_->log.newest() != *seen_)
-            co_return true;
+            co_return why::news;
         wake_ = [timer, here] { asio::post(here, [timer] { timer->cancel(); }); };
     }
     boost::system::error_code ec;
     co_await timer->async_wait(asio::redirect_error(asio::use_awaitable, ec));
     const std::lock_guard lock(hub_->mutex);
-    co_return std::exchange(wake_, nullptr) == nullptr;
+    if (!std::exchange(wake_, nullptr))
+        co_return why::news;
+    co_return ec ? why::cancelled : why::silence;
+}
+
+std::string event_stream::farewell() {
+    const std::lock_guard lock(hub_->mutex);
+    const auto retry = hub_->options.retry().count();
+    std::uniform_int_distribution<std::int64_t> around(retry / 2, retry * 5 / 2);
+    return retry_line(std::chrono::milliseconds(around(hub_->random))) +
+           "event: reconnect\ndata: {}\n\n";
 }
 
 asio::awaitable<void> event_stream::serve(std::shared_ptr<event_stream> self, stream_sink write) {
@@ -192,17 +220,22 @@ asio::awaitable<void> event_stream::serve(std::shared_ptr<event_stream> self, st
             const std::vector<event> all = co_await self->fresh_();
             for (const event& one : all) {
                 text += format(one, found.number);
-                found.ends = found.ends || one.is_last();
+                if (one.is_last()) {
+                    found.ends = true;
+                    found.farewell = false;
+                }
             }
         }
         for (const auto& one : found.events)
             text += format(one->said, one->number);
         if (found.farewell)
-            text += retry_line(*found.farewell) + "event: reconnect\ndata: {}\n\n";
+            text += self->farewell();
         if (text.empty()) {
-            if (co_await self->wait())
+            const why woken = co_await self->wait();
+            if (woken == why::news)
                 continue;
-            text = ":\n\n";
+            found.ends = woken == why::cancelled; // the server closes, or nobody reads this
+            text = found.ends ? self->farewell() : ":\n\n";
         }
         const bool sent = co_await write(std::exchange(text, {}));
         if (!sent || found.ends)

@@ -56,6 +56,13 @@ public:
         return wire_.ask(post_head(target, body.size(), fields) + std::string(body));
     }
 
+    reply patch(std::string_view target, std::string_view body) {
+        return ask(
+            head("PATCH", target) + "Content-Type: application/json\r\nContent-Length: " +
+            std::to_string(body.size()) + "\r\n\r\n" + std::string(body)
+        );
+    }
+
     std::string
     post_head(std::string_view target, std::size_t size, std::string_view fields = {}) const {
         return head("POST", target) +

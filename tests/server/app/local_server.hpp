@@ -23,13 +23,16 @@ public:
         const corogate::http::server_options& wire = corogate::http::server_options()
     )
         : front_(wire)
-        , service_(from, std::move(studies), data) {
+        , service_(from, std::move(studies), data)
+        , view_(service_, [this] { return front_.stats(); }) {
         corogate::http::router routes;
         server::add_task_routes(routes, service_);
         server::add_form_routes(routes, service_);
         server::add_analysis_routes(routes, service_);
         server::add_job_routes(routes, service_);
         server::add_study_routes(routes, service_);
+        server::add_pool_routes(routes, view_);
+        server::add_event_routes(routes, view_);
         server::add_health_routes(routes, service_);
         server::add_metrics_route(routes, service_, [this] { return front_.stats(); });
         server::web::add_web_routes(routes);
@@ -50,6 +53,7 @@ private:
     // In the order of main: the HTTP server outlives the service.
     corogate::http::server front_;
     server::service service_;
+    server::pool_view view_;
     std::map<std::string, corogate::http::role> routes_;
 };
 

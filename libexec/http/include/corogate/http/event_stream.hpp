@@ -84,7 +84,8 @@ public:
 
     /// The answer to a request for a stream: of one topic or, where that is empty, of everything.
     /// 503 `too-many-streams` where there are as many as there may be, or the hub is closed.
-    response answer(const request& from, std::string topic, opening fresh);
+    /// `resumes` false: `Last-Event-ID` is not looked at.
+    response answer(const request& from, std::string topic, opening fresh, bool resumes = true);
 
     /// A stream that somebody else writes; null where `answer` says 503. `came_from`: the
     /// `Last-Event-ID`, if any.
@@ -122,8 +123,9 @@ public:
     event_stream& operator=(const event_stream&) = delete;
     ~event_stream();
 
-    /// Writes until an event is the last one, the hub sends the stream away, or the sink says no.
-    /// Once. The coroutine's executor runs one handler at a time.
+    /// Writes until an event is the last one, the hub sends the stream away, the sink says no, or
+    /// the coroutine is cancelled (then it says farewell). Once. The coroutine's executor runs one
+    /// handler at a time.
     static boost::asio::awaitable<void>
     serve(std::shared_ptr<event_stream> self, stream_sink write);
 
@@ -131,8 +133,11 @@ private:
     friend class event_hub;
     struct batch;
 
+    enum class why { news, silence, cancelled };
+
     batch gather();
-    boost::asio::awaitable<bool> wait();
+    boost::asio::awaitable<why> wait();
+    std::string farewell();
 
     const std::shared_ptr<event_hub::state> hub_;
     const std::string topic_;
