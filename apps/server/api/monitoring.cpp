@@ -87,6 +87,7 @@ void add_health_routes(http::router& to, const service& with) {
     const auto for_all = http::route_options().needs(http::role::none);
     to.add("GET", "/livez", live, for_all);
     to.add("GET", "/readyz", ready, for_all);
+    to.add("GET", "/startupz", live, for_all); // nothing listens before the start is over
 }
 
 void add_metrics_route(
