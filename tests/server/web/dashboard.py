@@ -193,7 +193,7 @@ class Figures(Page):
 class Stream(Page):
     def test_events_are_the_same_wherever_their_octets_are_cut(self):
         self.assertEqual(browser.js(r"""
-            const text = ': beat\r\nretry: 2500\r\nid: 7\nevent: state\ndata: {"a":\ndata:1}\n\n' +
+            const text = ': beat\r\nretry: 2500\r\nid: 7\nevent: state\r\ndata: {"a":\ndata:1}\n\n' +
                 'data\r\r' + 'event: job\rid: 8\rdata: x\r\r' + 'event: nothing\n\nid\ndata: y\n\n';
             return import('/assets/stream.js').then(({ parser }) => {
                 const read = (pieces) => {

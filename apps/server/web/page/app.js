@@ -64,19 +64,16 @@ function showLink(name, detail) {
   if (name === 'hidden') showState('hidden');
   if (name === 'refused') {
     lostAt = 0;
-    if (detail === 401 || detail === 403) {
-      showState('refused');
-      by('access').hidden = false;
-      askToken(detail === 403 ? 'This token may not read.' : token() ? 'The server does not know this token.' : '');
-    } else {
-      showState('lost', `The server answered ${detail} to the request for figures; the page tries again.`);
-    }
+    showState('refused');
+    by('access').hidden = false;
+    askToken(detail === 403 ? 'This token may not read.' : token() ? 'The server does not know this token.' : '');
   }
   if (name === 'lost') {
     lostAt ||= Date.now();
     const since = last ? ` What you see is from ${time(new Date(last.time))}.` : '';
-    showState('lost', `The server does not answer.${since}`);
-    const tick = () => text(by('link-text'), `Again in ${Math.max(0, Math.round((detail - Date.now()) / 1000))} s`);
+    const what = detail.status >= 400 ? `The server answered ${detail.status} to the request for figures.` : 'The server does not answer.';
+    showState('lost', what + since);
+    const tick = () => text(by('link-text'), `Again in ${Math.max(0, Math.round((detail.again - Date.now()) / 1000))} s`);
     tick();
     countdown = setInterval(tick, 1000);
   }

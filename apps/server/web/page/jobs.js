@@ -55,6 +55,7 @@ function make() {
 function update(row, job) {
   const [id, kind, study, state, progress, created, actions] = row.children;
   text(id.firstElementChild, job.id);
+  id.firstElementChild.title = job.id;
   text(kind, words(job.kind));
   text(study, job.study);
   const cancelling = job.cancelling && !finished(job);

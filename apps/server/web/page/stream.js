@@ -43,8 +43,9 @@ export function parser({ event, retry }) {
 /**
  * A stream that comes back: with `Last-Event-ID`, after a wait that doubles with each failure (and
  * jitter), and not while the page is hidden. `on.event(name, value)` gets parsed JSON;
- * `on.link(state, detail)` is told connecting, live, lost (with the time of the next attempt),
- * hidden, refused (with the status: a token is needed, or the server has too many streams).
+ * `on.link(state, detail)` is told connecting, live, hidden, lost (`again`: the time of the next
+ * attempt; `status`: the answer, 0 where there was none), and refused (401 or 403: no further
+ * attempt before `again()`).
  */
 export class Stream {
   #target;
@@ -139,7 +140,7 @@ export class Stream {
     }
     this.#failures += 1;
     const wait = Math.min(this.#wait * 2 ** (this.#failures - 1), longest) * (0.75 + Math.random() / 2);
-    this.#on.link(status >= 400 ? 'refused' : 'lost', status >= 400 ? status : Date.now() + wait);
+    this.#on.link('lost', { again: Date.now() + wait, status });
     this.#timer = setTimeout(() => this.#run(), wait);
   }
 }
