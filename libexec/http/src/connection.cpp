@@ -426,11 +426,8 @@ asio::awaitable<response> connection::call_handler() {
         answer = report("a handler failed", nullptr);
     }
     co_await asio::this_coro::throw_if_cancelled(false);
-    if (!at_home()) {
-        if (!route_->options.resumes_elsewhere())
-            on_.shared.report_stray();
+    if (!at_home())
         co_await come_home();
-    }
     // What the handler may have set there is not for the next one.
     co_await asio::this_coro::reset_cancellation_state();
     co_return answer;
@@ -454,6 +451,8 @@ asio::any_io_executor connection::executor() { return on_.context.get_executor()
 
 /// The application may have ended on a thread of its own choice; the rest belongs to this one.
 asio::awaitable<void> connection::come_home() {
+    if (!route_->options.resumes_elsewhere())
+        on_.shared.report_stray();
     const auto home = on_.context.get_executor();
     co_await asio::dispatch(asio::bind_executor(home, asio::use_awaitable));
 }
@@ -500,7 +499,9 @@ asio::awaitable<bool> connection::produce(const stream_body& body) {
         co_await come_home();
     co_await asio::this_coro::reset_cancellation_state();
     stream_open_ = false;
-    co_return whole&& written_;
+    if (!written_)
+        whole = false;
+    co_return whole;
 }
 
 asio::awaitable<bool> connection::write_piece(std::string octets) {

@@ -38,10 +38,8 @@ message_parser::progress message_parser::parse_body(std::string_view octets, std
         return progress::done;
     if (octets.empty())
         return progress::need_more;
-    // Beast 1.81 asserts when the last chunk comes as `0 CR LF` and then one octet more. The rest
-    // of a body in chunks is never shorter than this, so nothing is lost by waiting.
-    constexpr std::size_t least_end = 5; // 0 CR LF CR LF
-    if (chunked() && octets.size() < least_end && octets.front() == '0')
+    // Beast 1.81 asserts when the last chunk comes in this piece and then one octet more.
+    if (chunked() && octets == "0\r\n")
         return progress::need_more;
     error_code error;
     eager(true);
