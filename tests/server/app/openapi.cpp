@@ -495,6 +495,7 @@ BOOST_AUTO_TEST_CASE(every_status_that_is_described_is_given_and_every_answer_is
     {
         server::options from;
         from.limit = 8;
+        from.adaptive = true;
         from.queue_tasks = 100;
         from.task_duration = 1ms;
         witness of(notes, from);
