@@ -52,7 +52,7 @@ public:
             );
         };
         routes.add("GET", "/look", who)
-            .add("POST", "/work", who)
+            .add("POST", "/bring", who)
             .add("PUT", "/rule", who, http::route_options().needs(role::admin).body_limit(1000))
             .add("GET", "/livez", who, http::route_options().needs(role::none));
         server_->start(std::move(routes));
@@ -93,11 +93,11 @@ BOOST_AUTO_TEST_CASE(a_token_has_a_name_a_role_and_perhaps_a_tenant) {
         return door.ask(line, bearer(token));
     };
     BOOST_TEST(ask("GET /look", "site-07-secret-token").body == "site-07/submit/site-07/token");
-    BOOST_TEST(ask("POST /work", "site-07-secret-token").body == "site-07/submit/site-07/token");
+    BOOST_TEST(ask("POST /bring", "site-07-secret-token").body == "site-07/submit/site-07/token");
     BOOST_TEST(ask("PUT /rule", "site-07-secret-token").status == 403);
     // No tenant of its own, and this test is of this machine.
     BOOST_TEST(ask("GET /look", "viewer-secret-token").body == "viewer/read/declared/token");
-    BOOST_TEST(ask("POST /work", "viewer-secret-token").status == 403);
+    BOOST_TEST(ask("POST /bring", "viewer-secret-token").status == 403);
     BOOST_TEST(ask("PUT /rule", "boss.secret~token+/==").body == "boss/admin/declared/token");
 }
 
@@ -133,7 +133,7 @@ BOOST_AUTO_TEST_CASE(no_is_said_as_the_standard_wants_it) {
     );
     BOOST_TEST(door.ask("GET /look?access_token=viewer-secret-token").status == 401);
 
-    const auto too_low = door.ask("POST /work", bearer("viewer-secret-token"));
+    const auto too_low = door.ask("POST /bring", bearer("viewer-secret-token"));
     BOOST_TEST(too_low.status == 403);
     BOOST_TEST(
         too_low.header("WWW-Authenticate") ==
@@ -162,9 +162,9 @@ BOOST_AUTO_TEST_CASE(the_token_is_asked_for_before_the_body_and_after_the_path) 
 BOOST_AUTO_TEST_CASE(a_token_is_worth_more_than_a_host_on_the_list) {
     const doorkeeper with(http::access().add(lines));
     const std::string elsewhere = "edc.example.org:8443";
-    BOOST_TEST(with.ask("POST /work", bearer("site-07-secret-token"), elsewhere).status == 200);
+    BOOST_TEST(with.ask("POST /bring", bearer("site-07-secret-token"), elsewhere).status == 200);
     const doorkeeper without{http::access()};
-    const auto no = without.ask("POST /work", {}, elsewhere);
+    const auto no = without.ask("POST /bring", {}, elsewhere);
     BOOST_TEST(no.status == 403);
     BOOST_TEST(no.body.find("host-not-allowed") != std::string::npos);
 }

@@ -57,7 +57,7 @@ public:
     }
 
     reply patch(std::string_view target, std::string_view body) {
-        return ask(
+        return wire_.ask(
             head("PATCH", target) + "Content-Type: application/json\r\nContent-Length: " +
             std::to_string(body.size()) + "\r\n\r\n" + std::string(body)
         );

@@ -213,6 +213,23 @@ class Stream(Page):
             ])
 
 
+    def test_the_past_fills_what_the_page_has_not_seen(self):
+        self.assertEqual(browser.js("""
+            return import('/assets/charts.js').then(({ History }) => {
+                const one = new History();
+                one.add(107, { waiting: 7 });
+                one.add(107.5, { waiting: 8 });
+                one.add(120, { waiting: 9 });
+                const time = [101, 102, 107.2, 110, 111], waiting = [1, 2, 99, 3, 4];
+                one.fill({ time, waiting, running: [5, 5, 5, 5, 5], lent: [1, 1, 1, 1, 1] });
+                return [one.time, one.columns.waiting, one.columns.running];
+            });"""), [
+                [101, 102, 102.5, 107, 107.5, 110, 111, 111.5, 120],
+                [1, 2, None, 7, 8, 3, 4, None, 9],
+                [4, 4, None, None, None, 4, 4, None, None],
+            ])
+
+
 class Jobs(Page):
     options = ("--limit", "4", "--queue", "400", "--task-duration", "1h")
 

@@ -11,7 +11,6 @@ import { loadStudies, startSave, study } from './save.js';
 import { Stream } from './stream.js';
 
 const history = new History();
-history.restore();
 const board = new Board(by('charts'), history);
 let last = null; // the newest state
 let lostAt = 0;
@@ -82,13 +81,13 @@ function showLink(name, detail) {
 const stream = new Stream('/v1/events', {
   event: (name, value) => {
     if (name === 'state') showPool(value);
+    else if (name === 'history') history.fill(value);
     else if (name === 'job') take(value);
   },
   link: showLink,
 });
 
 by('link').addEventListener('click', () => stream.again());
-addEventListener('pagehide', () => history.store());
 choose(by('span'), (button) => board.show(Number(button.dataset.seconds)));
 
 // ---- token

@@ -4,7 +4,6 @@ import { el, text } from './dom.js';
 import { count, rate, span, time } from './format.js';
 
 const most = 1320; // eleven minutes of two a second
-const storage = 'corogate.history';
 const keys = ['in', 'out', 'refused', 'waiting', 'capacity', 'wait50', 'wait99', 'run50', 'run99', 'limit', 'running'];
 
 /** Columns of numbers; null where the page did not look. */
@@ -39,22 +38,31 @@ export class History {
     }
   }
 
-  /** So that a reload of the tab goes on with its charts. */
-  store() {
-    try {
-      sessionStorage.setItem(storage, JSON.stringify([this.time, this.columns]));
-    } catch { /* no room or no storage: begins anew */ }
+  /** Takes what the server kept (`event: history`) for the times that this page has not seen. */
+  fill(past) {
+    const own = { time: [...this.time], columns: this.columns };
+    const rows = past.time.map((at, i) => [at, rowOfPast(past, i)])
+      .filter(([at]) => !own.time.some((mine) => Math.abs(mine - at) < 1.5));
+    for (let i = 0; i < own.time.length; ++i) {
+      const row = Object.fromEntries(keys.map((key) => [key, own.columns[key][i]]));
+      if (keys.some((key) => row[key] !== null)) rows.push([own.time[i], row]); // gaps are made anew
+    }
+    rows.sort(([left], [right]) => left - right);
+    this.time = [];
+    this.columns = Object.fromEntries(keys.map((key) => [key, []]));
+    for (const [at, row] of rows) this.add(at, row);
   }
+}
 
-  restore() {
-    try {
-      const [times, columns] = JSON.parse(sessionStorage.getItem(storage));
-      const good = Array.isArray(times) && keys.every((key) => columns[key]?.length === times.length);
-      if (!good || Date.now() / 1000 - times.at(-1) > 600) return;
-      this.time = times;
-      for (const key of keys) this.columns[key] = columns[key];
-    } catch { /* nothing kept */ }
-  }
+function rowOfPast(past, i) {
+  const of = (key) => past[key]?.[i] ?? null;
+  return {
+    in: of('in'), out: of('out'), refused: of('refused'),
+    waiting: of('waiting'), capacity: of('queue_limit'),
+    wait50: of('queue_wait_p50'), wait99: of('queue_wait_p99'),
+    run50: of('service_p50'), run99: of('service_p99'),
+    limit: of('limit'), running: of('running') - (of('lent') ?? 0),
+  };
 }
 
 /** What a state says, as a row of the history. */
