@@ -142,7 +142,7 @@ int run(const server::options& options) {
     http::server front(listen_on(options, options.port, access, log));
     std::optional<http::server> monitor;
     if (options.monitor_port)
-        monitor.emplace(listen_on(options, *options.monitor_port, access, log));
+        monitor.emplace(listen_on(options, *options.monitor_port, access, log).connections(64));
     server::service service(options, std::move(*studies), data);
     const auto counts = [&front] { return front.stats(); };
     server::pool_view view(service, counts);
@@ -167,8 +167,8 @@ int run(const server::options& options) {
     } else {
         server::add_metrics_route(routes, service, counts, dropped);
     }
+    service.recover(); // before anybody can come: what throws here unwinds under nobody
     front.start(std::move(routes));
-    service.recover();
 
     std::string ids;
     for (const auto& id : service.studies()->ids())

@@ -149,7 +149,7 @@ std::variant<options, leave> read_options(int argc, const char* const* argv) {
     add_path(
         app, "--rules", out.rules, "DIR", "the rules of the studies (default: each study's own)"
     );
-    app.add_option("--allow-host", out.allowed_hosts, "a further Host that may change state")
+    app.add_option("--allow-host", out.allowed_hosts, "a further Host to answer to")
         ->type_name("HOST");
     add(app, "--log-level", out.log_least, log_level_named, "error, warning, info or debug",
         "what to log; info: a line a request (default warning)");

@@ -71,7 +71,7 @@ std::string without_routes(std::string answered) {
         answered.resize(answered.size() - 2);
     auto count = std::count(answered.begin(), answered.end(), ',') + 1;
     const std::string last = answered.substr(answered.rfind(',') + 1);
-    if (!closed)
+    if (!closed || last == "417") // the parser alone takes any expectation
         return std::to_string(count + 1) + " read"; // the probe
     if (last == "200")
         return std::to_string(count) + " read";
@@ -485,7 +485,7 @@ BOOST_AUTO_TEST_CASE(table) {
         {"close", get(host + "Connection: close\r\n"), "200/c"},
         {"HTTP/1.0 closes", get(host, "GET / HTTP/1.0"), "200/c"},
         {"HTTP/1.0 keep-alive", get(host + "Connection: keep-alive\r\n", "GET / HTTP/1.0"), "200"},
-        {"unknown expectation", post("Expect: tea\r\nContent-Length: 1\r\n", "a"), "417"},
+        {"unknown expectation", post("Expect: tea\r\nContent-Length: 1\r\n", "a"), "417/c"},
     };
     for (const auto& row : rows)
         BOOST_TEST_CONTEXT(row.name) {

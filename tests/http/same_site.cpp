@@ -55,9 +55,11 @@ BOOST_AUTO_TEST_CASE(table) {
         {"POST", "localhost:443", "https://localhost", nullptr, nullptr},
         {"POST", "[::1]:8080", "http://[::1]:8080", nullptr, nullptr},
         {"POST", "localhost:8080", nullptr, "none", nullptr},
-        // reading is not guarded
-        {"GET", "evil.example", "http://evil.example", "cross-site", nullptr},
+        // links from elsewhere may be followed; reading under a foreign name is rebinding
+        {"GET", "localhost", "http://evil.example", "cross-site", nullptr},
+        {"GET", "evil.example", "http://evil.example", "same-origin", "host-not-allowed"},
         {"HEAD", nullptr, nullptr, nullptr, nullptr},
+        {"HEAD", "", nullptr, nullptr, "host-not-allowed"},
         // hosts
         {"POST", nullptr, nullptr, nullptr, "host-not-allowed"},
         {"POST", "", nullptr, nullptr, "host-not-allowed"},

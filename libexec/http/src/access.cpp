@@ -176,7 +176,11 @@ access& access::add_environment(const char* variable) {
         return *this;
     std::string lines = value;
     std::replace(lines.begin(), lines.end(), ';', '\n');
-    return add(lines, variable);
+    const auto before = tokens();
+    add(lines, variable);
+    if (tokens() == before && !lines.empty())
+        throw access_error(std::string(variable) + " is set and has no token in it");
+    return *this;
 }
 
 const identity* access::find(std::string_view token) const {

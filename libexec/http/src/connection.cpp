@@ -126,9 +126,10 @@ void connection::expire(clock::time_point now) {
     }
     if (now < deadline_)
         return;
-    deadline_ = clock::time_point::max();
     timed_out_ = true;
     error_code ignored;
+    // Until the next phase this stays so and is done again: TLS swallows a cancellation that meets
+    // a read of the wire which has just completed.
     switch (phase_) {
     case phase::idle: // a read that has just got the next request is not undone by this
     case phase::head:
@@ -189,7 +190,7 @@ void connection::begin_closing() {
         deadline_ = std::min(deadline_, clock::now() + first_request_while_closing);
     else if (socket_.available(error) == 0)
         // Not closed: the read may have the next request already, though nobody has seen it yet.
-        socket_.cancel(error);
+        expire(deadline_ = clock::now());
 }
 
 void connection::cut() noexcept {
@@ -355,7 +356,9 @@ std::optional<response> connection::check_route() {
     if (auto denied = on_.shared.options.access()->check(request_, match.found->needs))
         return denied;
     // A foreign page cannot know a token, and what carries one is meant.
-    if (!request_.who().by_token)
+    const bool open = match.found->needs == role::none &&
+                      (request_.method() == "GET" || request_.method() == "HEAD");
+    if (!open && !request_.who().by_token)
         if (const auto foreign = on_.shared.site.check(request_))
             return *foreign;
     if (framing_.unknown_expectation)
@@ -570,8 +573,8 @@ asio::awaitable<connection::next> connection::read_body() {
 asio::awaitable<connection::next> connection::refuse(response answer) {
     const bool drop = framing_.has_body();
     // A client that waits for 100 may send the body or not: its next octets would be ambiguous.
-    if (drop &&
-        (framing_.chunked || framing_.expects_continue || framing_.content_length > droppable))
+    if (drop && (framing_.chunked || framing_.expects_continue || framing_.unknown_expectation ||
+                 framing_.content_length > droppable))
         keep_alive_ = false;
     keep_alive_ = keep_alive_ && !answer.closes();
     if (!co_await write(answer))

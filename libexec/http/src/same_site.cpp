@@ -58,9 +58,8 @@ same_site& same_site::allow(std::string_view host) {
 }
 
 std::optional<problem> same_site::check(const request& of) const {
-    if (!changes_state(of.method()))
-        return std::nullopt;
-
+    if (!changes_state(of.method()) && !of.header("Host"))
+        return std::nullopt; // HTTP/1.0, so no browser
     const std::string_view host = of.header("Host").value_or("");
     const std::string_view name = split(host).host;
     const bool known = std::any_of(hosts_.begin(), hosts_.end(), [&](const std::string& one) {
@@ -71,6 +70,8 @@ std::optional<problem> same_site::check(const request& of) const {
             403, "host-not-allowed",
             "The Host of this request is not on the list of hosts that this server answers to."
         );
+    if (!changes_state(of.method()))
+        return std::nullopt;
     const auto site = of.header("Sec-Fetch-Site");
     if (site && detail::equals_ignoring_case(*site, "cross-site"))
         return problem(

@@ -58,7 +58,7 @@ public:
     access& add_file(const std::filesystem::path& file);
 
     /// Adds the tokens of an environment variable; there `;` separates lines too. Nothing where the
-    /// variable is unset or empty.
+    /// variable is unset or empty; `access_error` where it has no token.
     access& add_environment(const char* variable);
 
     /// What connections from elsewhere may do where there are no tokens. Default: nothing.

@@ -9,12 +9,16 @@
 
 namespace corogate::http {
 
-/// Keeps foreign web pages from changing state through the browser of somebody who can reach this
-/// server (cross-site requests, DNS rebinding).
+/// Keeps foreign web pages from reading and changing state through the browser of somebody who can
+/// reach this server (cross-site requests, DNS rebinding).
 ///
-/// POST, PUT, PATCH and DELETE need a `Host` from the list, no `Sec-Fetch-Site: cross-site`, and,
-/// where an `Origin` is sent, the origin that `Host` names. Other methods pass. Anything else is a
-/// 403 problem.
+/// Every request needs a `Host` from the list: under a name of its own, a rebound page could read
+/// what it asks for. (Reading in HTTP/1.0 without one passes: that is no browser.) POST, PUT, PATCH
+/// and DELETE also need no `Sec-Fetch-Site: cross-site`, and, where an `Origin` is sent, the origin
+/// that `Host` names. Anything else is a 403 problem.
+///
+/// The server asks it for all but requests with a token, which no foreign page knows, and reading
+/// what needs no role.
 ///
 /// The list starts as localhost, 127.0.0.1 and [::1]. Fill it, then share it: `check` is const and
 /// safe from any number of threads.

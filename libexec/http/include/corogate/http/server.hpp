@@ -42,7 +42,7 @@ public:
     server_options& port(std::uint16_t number) { return port_ = number, *this; }
     /// Threads, each with an I/O context of its own. Default 1.
     server_options& threads(std::size_t count) { return threads_ = count, *this; }
-    /// A further host that state-changing requests may name; see `same_site`.
+    /// A further host that requests may name; see `same_site`.
     server_options& allow_host(std::string_view host) {
         return allowed_hosts_.emplace_back(host), *this;
     }
