@@ -168,8 +168,8 @@ public:
     std::uint64_t dropped() const { return thread_->overrun_counter(); }
 
 private:
-    std::shared_ptr<spdlog::details::thread_pool> thread_; // goes last, and writes what is queued
     std::shared_ptr<spdlog::async_logger> logger_;
+    std::shared_ptr<spdlog::details::thread_pool> thread_; // goes first: writes what is queued
 };
 
 log::log(log_level least, log_format as, const std::optional<std::filesystem::path>& file)
