@@ -71,7 +71,7 @@ std::string without_routes(std::string answered) {
         answered.resize(answered.size() - 2);
     auto count = std::count(answered.begin(), answered.end(), ',') + 1;
     const std::string last = answered.substr(answered.rfind(',') + 1);
-    if (!closed || last == "417") // the parser alone takes any expectation
+    if (!closed || last == "417")                   // the parser alone takes any expectation
         return std::to_string(count + 1) + " read"; // the probe
     if (last == "200")
         return std::to_string(count) + " read";
