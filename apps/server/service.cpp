@@ -100,10 +100,9 @@ auto complain(std::string about) {
     };
 }
 
-bool service_ends(const boost::system::error_code& code) {
-    using corogate::errc;
-    return code == errc::draining || code == errc::stopped || code == errc::abandoned ||
-           code == asio::error::operation_aborted;
+/// In a catch block: the store has it, and this process cannot do it.
+void leave_to_next_start(const std::string& what) {
+    complain("left to the next start: " + what)(std::current_exception());
 }
 
 /// The form with its records as tables; throws where they cannot be had.
@@ -341,7 +340,12 @@ void service::start(const job_record& job, corogate::job place) {
         return;
     }
     run->give(std::move(place));
-    run->place().submit([this, run] { return run_job(*this, run); });
+    try {
+        run->place().submit([this, run] { return run_job(*this, run); });
+    } catch (const boost::system::system_error&) {
+        if (!run->called_off()->load()) // cancelled meanwhile: it is not to start
+            throw;
+    }
 }
 
 void service::start_form_checks(
@@ -356,19 +360,29 @@ void service::start_form_checks(
     );
 }
 
+void service::forget_run(const std::string& job_id) {
+    const std::lock_guard lock(runs_mutex_);
+    runs_.erase(job_id);
+}
+
 asio::awaitable<cancel_outcome> service::async_cancel(std::string job_id) {
+    const auto listed = [this, &job_id]() -> std::shared_ptr<job_run> {
+        const std::lock_guard lock(runs_mutex_);
+        const auto at = runs_.find(job_id);
+        return at == runs_.end() ? nullptr : at->second.lock();
+    };
+    // Looked up before: once a waiting job has ended, a retry may have listed a run of its own.
+    auto run = listed();
     const auto now = std::chrono::system_clock::now();
     const auto met = co_await store_.async_cancel_job(job_id, now, asio::use_awaitable);
     if (met != cancel_outcome::cancelled && met != cancel_outcome::cancelling)
         co_return met;
-    std::shared_ptr<job_run> run;
-    {
-        const std::lock_guard lock(runs_mutex_);
-        if (const auto at = runs_.find(job_id); at != runs_.end())
-            run = at->second.lock();
-    }
+    if (!run && met == cancel_outcome::cancelling)
+        run = listed();
     if (run)
         run->call_off();
+    else if (met == cancel_outcome::cancelling) // its run could not store how it ended
+        co_await store_.async_end_cancelled(job_id, now, asio::use_awaitable);
     co_return met;
 }
 
@@ -447,7 +461,7 @@ asio::awaitable<void> service::run_form_job(
         const auto n = form->study->rules_of(form->form).size();
         for (bool ended = false; !ended && !run->called_off()->load();) {
             if (run->place().remaining() < n)
-                run->give(co_await async_admit_patiently(n, form->site));
+                run->give(co_await async_admit_patiently(n, form->tenant));
             const auto now = std::chrono::system_clock::now();
             if (!started) {
                 if (!co_await store_.async_start_job(
@@ -475,7 +489,7 @@ asio::awaitable<void> service::run_form_job(
         outcome.result = form_result(form->id, found);
     } catch (const boost::system::system_error& e) {
         if (!run->called_off()->load()) {
-            if (service_ends(e.code()))
+            if (ends_service(e.code()))
                 co_return; // the next process does it
             outcome.state = job_state::failed;
             outcome.error = e.code() == errc::job_too_large
@@ -532,8 +546,15 @@ void service::recover() {
     in_background(take_up_jobs(), "cannot take up earlier work");
 }
 
-/// For work that must be done some time: asks until there is room. Throws a refusal that is for
-/// good, or for this process.
+/// What the next process has to do. A drain by hand is taken back in this one.
+bool service::ends_service(const boost::system::error_code& code) const {
+    using corogate::errc;
+    return (code == errc::draining && ending_) || code == errc::stopped ||
+           code == errc::abandoned || code == asio::error::operation_aborted;
+}
+
+/// For work that must be done some time: asks until there is room, and until a drain by hand is
+/// taken back. Throws a refusal that is for good, or for this process.
 asio::awaitable<corogate::job> service::async_admit_patiently(std::size_t n, std::string whose) {
     using corogate::errc;
     corogate::job_options who;
@@ -543,7 +564,7 @@ asio::awaitable<corogate::job> service::async_admit_patiently(std::size_t n, std
         if (job)
             co_return std::move(*job);
         const corogate::refusal no = job.error();
-        if (!no.retryable() || no.reason() == errc::draining)
+        if (no.reason() == errc::draining ? ending_.load() : !no.retryable())
             throw boost::system::system_error(no.code());
         const auto wait = std::clamp<std::chrono::milliseconds>(
             no.retry_after(), std::chrono::milliseconds(100), std::chrono::seconds(2)
@@ -572,7 +593,7 @@ asio::awaitable<void> service::check_stored(const form_record& form) {
     for (;;) {
         bool displaced = false;
         try {
-            auto job = co_await async_admit_patiently(n, form.site);
+            auto job = co_await async_admit_patiently(n, checks.tenant);
             auto found = co_await evaluate_form(checks, job);
             co_await store_.async_record_findings(form.id, std::move(found), asio::use_awaitable);
         } catch (const boost::system::system_error& e) {
@@ -607,11 +628,11 @@ asio::awaitable<void> service::check_late_ones() {
             if (stored)
                 co_await check_stored(stored->form);
         } catch (const boost::system::system_error& e) {
-            if (service_ends(e.code()))
+            if (ends_service(e.code()))
                 throw;
-            complain("the checks of form " + *id + " are left to the next start")(
-                std::current_exception()
-            );
+            leave_to_next_start("the checks of form " + *id);
+        } catch (const std::exception&) { // the store's are no system errors
+            leave_to_next_start("the checks of form " + *id);
         }
         const std::lock_guard lock(late_mutex_);
         late_forms_.pop_front();
@@ -630,9 +651,11 @@ asio::awaitable<void> service::take_up_forms() {
             try {
                 co_await check_stored(form);
             } catch (const boost::system::system_error& e) {
-                if (service_ends(e.code()))
+                if (ends_service(e.code()))
                     co_return; // the next process does it
-                throw;
+                leave_to_next_start("the checks of form " + form.id);
+            } catch (const std::exception&) {
+                leave_to_next_start("the checks of form " + form.id);
             }
         }
         if (forms.size() < page)
@@ -658,12 +681,14 @@ asio::awaitable<void> service::take_up_jobs() {
                     continue;
                 }
                 place = co_await async_admit_patiently(1, {});
+                start(job, std::move(*place));
             } catch (const boost::system::system_error& e) {
-                if (service_ends(e.code()))
+                if (ends_service(e.code()))
                     co_return;
-                throw;
+                leave_to_next_start("job " + job.id);
+            } catch (const std::exception&) {
+                leave_to_next_start("job " + job.id);
             }
-            start(job, std::move(*place));
         }
         if (jobs.size() < page)
             co_return;

@@ -42,6 +42,7 @@ public:
     std::string id;
     std::string form;
     std::string site;
+    std::string tenant; ///< whose share it is; empty where that was not kept
     std::shared_ptr<const edc::study> study;
     std::shared_ptr<const edc::study_case> records;
 };
@@ -82,6 +83,10 @@ public:
     void start_form_checks(
         const job_record& job, form_to_check form, corogate::job place, findings_hook done = {}
     );
+
+    /// The stored job is queued again: what may be left of its earlier run is no run any more.
+    /// Before `start`.
+    void forget_run(const std::string& job_id);
 
     /// Cancels a stored job: one that waits never starts, one that runs is asked to end.
     boost::asio::awaitable<cancel_outcome> async_cancel(std::string job_id);
@@ -162,6 +167,7 @@ public:
 private:
     /// Runs beside the tasks; the service does not end before it.
     void in_background(boost::asio::awaitable<void> work, std::string complaint);
+    bool ends_service(const boost::system::error_code& code) const;
     boost::asio::awaitable<corogate::job> async_admit_patiently(std::size_t n, std::string whose);
     boost::asio::awaitable<void> check_stored(const form_record& form);
     boost::asio::awaitable<void> check_late_ones();

@@ -13,6 +13,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/json.hpp>
 #include <charconv>
+#include <corogate/durable/store_error.hpp>
 #include <corogate/http/access.hpp>
 #include <corogate/http/problem.hpp>
 #include <memory>
@@ -188,6 +189,7 @@ asio::awaitable<http::response> save_and_wait(
     checks.id = form.id;
     checks.form = form.form;
     checks.site = form.site;
+    checks.tenant = target.tenant;
     checks.study = target.study;
     checks.records = body.records;
     std::vector<finding_record> found;
@@ -214,6 +216,13 @@ asio::awaitable<http::response> save_and_wait(
             "its next start."
         );
         co_return no.id(form.id).retryable(false).close().to_response();
+    } catch (const corogate::durable::store_error&) {
+        with.check_later(form.id);
+        http::problem no(
+            503, "abandoned",
+            "The form is stored; its findings could not be, and its checks are done again."
+        );
+        co_return no.id(form.id).retryable(false).to_response();
     }
     co_return saved(std::move(form), found);
 }
@@ -260,6 +269,7 @@ asio::awaitable<http::response> save_as_job(
     checks.id = form.id;
     checks.form = form.form;
     checks.site = form.site;
+    checks.tenant = target.tenant;
     checks.study = target.study;
     checks.records = body.records;
     if (target.wait.count() == 0) {

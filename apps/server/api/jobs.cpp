@@ -132,13 +132,14 @@ asio::awaitable<service::admission> admit_retry(service& with, const http::reque
         std::string why;
         try {
             target->form = co_await with.async_form_of(target->job);
+            target->form->tenant = http::tenant_of(from, target->form->site);
         } catch (const std::runtime_error& e) {
             why = e.what();
         }
         if (!target->form)
             co_return conflict("job-not-possible", why);
         places = target->form->study->rules_of(target->form->form).size();
-        who.tenant(http::tenant_of(from, target->form->site)).name("form " + target->form->form);
+        who.tenant(target->form->tenant).name("form " + target->form->form);
     } else {
         who.tenant(http::tenant_of(from, "")).name("analysis");
         who.priority(corogate::priority_class::background);
@@ -153,6 +154,7 @@ asio::awaitable<http::response> retry_job(service& with, http::request& from, co
     if (!co_await with.store().async_retry_job(id, asio::use_awaitable))
         co_return conflict("job-not-ended", "Only a failed or cancelled job can be tried again.");
     // Nothing is awaited from here to the start: the job is queued, and must not be forgotten.
+    with.forget_run(id);
     job_record job = left->job;
     job.state = job_state::queued;
     job.cancelling = false;

@@ -184,6 +184,48 @@ BOOST_FIXTURE_TEST_CASE(a_start_takes_up_the_saves_that_were_promised, demo_serv
 
 // ---- cancel and retry ----
 
+BOOST_FIXTURE_TEST_CASE(a_running_job_that_nobody_runs_can_be_cancelled, demo_server) {
+    auto& service = local->service();
+    server::job_record job;
+    job.id = service.ids().job_id();
+    job.kind = "site-kri";
+    job.study = "DEMO";
+    job.request = analysis;
+    job.created_at = std::chrono::system_clock::now();
+    service.store().async_create_job(job, asio::use_future).get();
+    BOOST_TEST(service.store().async_start_job(job.id, job.created_at, asio::use_future).get());
+
+    const auto location = "/v1/jobs/" + job.id;
+    BOOST_TEST(ask("POST", location + "/cancel").status == 200);
+    BOOST_TEST(app::text_of(this->job(location), "state") == "cancelled");
+    BOOST_TEST(ask("POST", location + "/retry").status == 202);
+    wait_for(location, "succeeded");
+}
+
+BOOST_FIXTURE_TEST_CASE(a_drain_by_hand_leaves_late_checks_to_its_end, demo_server) {
+    auto& service = local->service();
+    server::form_record form;
+    form.id = service.ids().form_id();
+    form.study = "DEMO";
+    form.form = "VS";
+    form.site = "S-01";
+    form.subject = "DEMO-01-003";
+    const auto body = json::parse(app::demo_study::sample("vs"));
+    form.datasets = json::serialize(body.at("datasets"));
+    form.saved_at = std::chrono::system_clock::now();
+    service.store().async_save_form(form, asio::use_future).get();
+
+    BOOST_TEST(ask("POST", "/v1/pool/drain").status / 100 == 2);
+    service.check_later("f-0"); // there is no such form: the next one is checked all the same
+    service.check_later(form.id);
+    const auto target = "/v1/forms/" + form.id;
+    BOOST_TEST(app::text_of(job(target), "state") == "received");
+    app::ask_until(port(), "/v1/pool/resume", [&](const app::reply&) {
+        return ask("POST", "/v1/pool/resume").status == 200;
+    });
+    wait_for(target, "checked");
+}
+
 BOOST_FIXTURE_TEST_CASE(a_job_that_waits_is_cancelled_and_runs_when_tried_again, demo_server) {
     open(one_at_a_time());
     occupy();
