@@ -1,3 +1,4 @@
+#include "store/job_row.hpp"
 #include "store/store.hpp"
 #include "store/times.hpp"
 
@@ -167,25 +168,23 @@ page_of<found_record> list_findings(
 page_of<job_record>
 list_jobs(durable::database& db, const job_filter& which, std::int64_t before, std::size_t limit) {
     // The last columns lie behind the result, which can be long: they are read where there is none.
-    constexpr auto columns =
-        "SELECT seq,id,state,attempts,kind,study,progress_done,progress_total,created_at,"
-        "started_at,finished_at,CASE state WHEN 3 THEN error END,"
-        "CASE state WHEN 1 THEN cancelling ELSE 0 END";
+    const std::string columns = std::string("SELECT ") + job_columns +
+                                ",CASE state WHEN 3 THEN error END,"
+                                "CASE state WHEN 1 THEN cancelling ELSE 0 END";
     const auto rows_of = [&] {
-        using text = std::string;
         if (which.state)
             return db.query(
-                text(columns) + " FROM job INDEXED BY job_by_state"
-                                " WHERE seq<?1 AND state=?2 ORDER BY seq DESC",
+                columns + " FROM job INDEXED BY job_by_state"
+                          " WHERE seq<?1 AND state=?2 ORDER BY seq DESC",
                 before, static_cast<std::int64_t>(*which.state)
             );
         if (which.kind)
             return db.query(
-                text(columns) + " FROM job INDEXED BY job_by_kind"
-                                " WHERE seq<?1 AND kind=?2 ORDER BY seq DESC",
+                columns + " FROM job INDEXED BY job_by_kind"
+                          " WHERE seq<?1 AND kind=?2 ORDER BY seq DESC",
                 before, *which.kind
             );
-        return db.query(text(columns) + " FROM job WHERE seq<?1 ORDER BY seq DESC", before);
+        return db.query(columns + " FROM job WHERE seq<?1 ORDER BY seq DESC", before);
     };
     auto rows = rows_of();
     const auto read = [&](page_of<job_record>& page,
@@ -193,20 +192,7 @@ list_jobs(durable::database& db, const job_filter& which, std::int64_t before, s
         page.last = rows.integer(0);
         if (!fits(which.kind, rows.text(4)))
             return std::nullopt;
-        job_record job;
-        job.sequence = rows.integer(0);
-        job.id = rows.text(1);
-        job.state = static_cast<job_state>(rows.get<std::uint8_t>(2));
-        job.attempts = rows.integer(3);
-        job.kind = rows.text(4);
-        job.study = rows.text(5);
-        job.progress_done = rows.integer(6);
-        job.progress_total = rows.integer(7);
-        job.created_at = from_micros(rows.integer(8));
-        if (!rows.is_null(9))
-            job.started_at = from_micros(rows.integer(9));
-        if (!rows.is_null(10))
-            job.finished_at = from_micros(rows.integer(10));
+        job_record job = read_job_columns(rows);
         job.error = rows.get<std::optional<std::string>>(11);
         job.cancelling = rows.integer(12) != 0;
         octets += job.error.value_or("").size();

@@ -1,6 +1,7 @@
 #include "store/store.hpp"
 
 #include "store/data_dir.hpp"
+#include "store/job_row.hpp"
 #include "store/times.hpp"
 
 #include <array>
@@ -83,20 +84,7 @@ form_record read_form(const durable::statement& row) {
 }
 
 job_record read_job(const durable::statement& row) {
-    job_record job;
-    job.sequence = row.integer(0);
-    job.id = row.text(1);
-    job.state = static_cast<job_state>(row.get<std::uint8_t>(2));
-    job.attempts = row.integer(3);
-    job.kind = row.text(4);
-    job.study = row.text(5);
-    job.progress_done = row.integer(6);
-    job.progress_total = row.integer(7);
-    job.created_at = from_micros(row.integer(8));
-    if (!row.is_null(9))
-        job.started_at = from_micros(row.integer(9));
-    if (!row.is_null(10))
-        job.finished_at = from_micros(row.integer(10));
+    job_record job = sql::read_job_columns(row);
     job.request = row.text(11);
     job.result = row.get<std::optional<std::string>>(12);
     job.error = row.get<std::optional<std::string>>(13);
@@ -290,8 +278,8 @@ bool finish_form_job(
 
 std::optional<job_record> find_job(durable::database& db, const std::string& id) {
     auto row = db.query(
-        "SELECT seq,id,state,attempts,kind,study,progress_done,progress_total,"
-        "created_at,started_at,finished_at,request,result,error,cancelling FROM job WHERE id=?1",
+        std::string("SELECT ") + job_columns +
+            ",request,result,error,cancelling FROM job WHERE id=?1",
         id
     );
     if (!row.step())
@@ -302,9 +290,9 @@ std::optional<job_record> find_job(durable::database& db, const std::string& id)
 std::vector<job_record>
 unfinished_jobs(durable::database& db, std::int64_t after, std::size_t limit) {
     auto rows = db.query(
-        "SELECT seq,id,state,attempts,kind,study,progress_done,progress_total,"
-        "created_at,started_at,finished_at,request,result,error,cancelling FROM job"
-        " WHERE state<=1 AND seq>?1 ORDER BY seq LIMIT ?2",
+        std::string("SELECT ") + job_columns +
+            ",request,result,error,cancelling FROM job WHERE state<=1 AND seq>?1 ORDER BY seq"
+            " LIMIT ?2",
         after, row_limit(limit)
     );
     std::vector<job_record> result;

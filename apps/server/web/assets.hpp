@@ -34,7 +34,8 @@ public:
     const std::string& etag() const noexcept { return etag_; }
     bool immutable() const noexcept { return immutable_; }
 
-    /// 200 with the octets, or 304 where `If-None-Match` of the request names them.
+    /// 200 with the octets, or 304 where `If-None-Match` of the request names them; with the policy
+    /// that keeps a page to scripts, styles and data from here, and any other file from running.
     corogate::http::response answer(const corogate::http::request& to) const;
 
 private:
